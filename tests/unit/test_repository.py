@@ -1,0 +1,45 @@
+"""What is committed says nothing about the machine it was made on."""
+
+import re
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+ADDRESSES = re.compile(
+    r"--(?:extra-)?index-url|--find-links|\"resolved\": *\"http|/simple/?(?=[\"'\s])"
+    r"|registry\.(?:npmjs|yarnpkg)|pypi\.org/simple|file:///"
+)
+# Absolute, and below a folder that belongs to somebody.
+PATHS = re.compile(r"(?<![\w./~-])/(?:root|work|home/\w+|Users/\w+)/\w")
+
+
+def committed_texts() -> dict[str, str]:
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if listed.returncode == 0:
+        names = [ROOT / name for name in listed.stdout.split("\0") if name]
+    else:  # an unpacked archive
+        names = [*ROOT.glob("*"), *ROOT.glob("[a-z]*/**/*"), *ROOT.glob(".ci/*")]
+        names = [path for path in names if not {"var", "node_modules"} & set(path.parts)]
+    texts = {}
+    for path in names:
+        if path.is_file() and path != Path(__file__):
+            texts[str(path.relative_to(ROOT))] = path.read_text(errors="ignore")
+    return texts
+
+
+def findings(pattern: re.Pattern[str]) -> list[str]:
+    return [
+        f"{name}: {match[0]}"
+        for name, text in committed_texts().items()
+        for match in pattern.finditer(text)
+    ]
+
+
+def test_no_index_address_is_committed() -> None:
+    assert findings(ADDRESSES) == []
+
+
+def test_no_path_of_one_machine_is_committed() -> None:
+    assert findings(PATHS) == []
