@@ -1,0 +1,149 @@
+"""Run the project's checks one after another and say how each ended and how long it took.
+
+`python -m tests.check` runs all of them; names of checks or of groups choose some.
+"""
+
+import os
+import secrets
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests import node
+from tests.services import Unavailable, environment
+from tests.services.command import exit_on_sigterm, run
+
+ROOT = Path(__file__).parent.parent
+PYTHON = [sys.executable, "-m"]
+PYTEST = [*PYTHON, "pytest"]
+MANAGE = [sys.executable, "manage.py"]
+CODE = ["config", "chat", "posts", "tests", "manage.py"]
+PRODUCTION = {
+    "DEBUG": "0",
+    "SECRET_KEY": secrets.token_urlsafe(64),
+    "ALLOWED_HOSTS": "example.org",
+}
+# What an operator's shell may hold and no check should hear of.
+FOREIGN = ("ALLOWED_HOSTS", "DATABASE_URL", "MEDIA_ROOT", "REDIS_URL", "SECRET_KEY", "STATIC_ROOT")
+
+
+@dataclass(frozen=True)
+class Check:
+    """One command. `{NAME}` in a variable's value stands for a variable of the services."""
+
+    name: str
+    command: list[str] | Callable[[], list[str]]
+    variables: dict[str, str] = field(default_factory=dict)
+    # What it is about, from the repository's root. Folders that exist are appended to a pytest.
+    paths: tuple[str, ...] = ()
+    # Seconds after which it is taken to hang.
+    timeout_s: float = 900
+
+
+# Two deployments that people use: one process by itself, and several with Redis and PostgreSQL.
+EMBEDDED = {"DATABASE_URL": "", "REDIS_URL": ""}
+SERVERS = {"DATABASE_URL": "{TEST_DATABASE_URL}", "REDIS_URL": "{TEST_REDIS_URL}"}
+SHARED = ("tests/storage", "tests/socket")
+GROUPS = {
+    "static": [
+        Check("format", [*PYTHON, "ruff", "format", "--check", "--quiet", "."]),
+        Check("lint", [*PYTHON, "ruff", "check", "--quiet", "."]),
+        Check("types", [*PYTHON, "mypy", *CODE]),
+        Check("imports", [str(Path(sys.executable).with_name("lint-imports"))]),
+        Check("migrations", [*MANAGE, "makemigrations", "--check", "--dry-run"]),
+        Check("deploy", [*MANAGE, "check", "--deploy", "--fail-level", "WARNING"], PRODUCTION),
+        Check(
+            "schema",
+            [*MANAGE, "spectacular", "--validate", "--fail-on-warn", "--file", os.devnull],
+        ),
+        Check("javascript-types", node.types_command, paths=("static/js",)),
+    ],
+    "tests": [
+        Check("unit", PYTEST, paths=("tests/unit",)),
+        Check("sqlite", PYTEST, EMBEDDED, paths=SHARED),
+        Check("postgresql", PYTEST, SERVERS, paths=SHARED),
+        Check("live", PYTEST, paths=("tests/live",)),
+        Check("browser", PYTEST, paths=("tests/browser",)),
+        Check("javascript", node.test_command, paths=("tests/js",)),
+    ],
+    "scenario": [
+        Check(
+            "soak", [*PYTHON, "tests.scenarios.soak", "--short"], paths=("tests/scenarios/soak.py",)
+        ),
+    ],
+}
+
+
+def chosen(names: list[str]) -> list[Check]:
+    """Return the checks that the names of checks and groups stand for, in our order."""
+    known = {*GROUPS, *(check.name for checks in GROUPS.values() for check in checks)}
+    if unknown := set(names) - known:
+        raise SystemExit(
+            f"There is no check {', '.join(sorted(unknown))}. There are: "
+            f"{', '.join(sorted(known))}."
+        )
+    return [
+        check
+        for group, checks in GROUPS.items()
+        for check in checks
+        if not names or group in names or check.name in names
+    ]
+
+
+def outcome(check: Check, variables: dict[str, str]) -> str:
+    """Run one check and return "ok", or what was wrong in a few words."""
+    paths = [path for path in check.paths if (ROOT / path).exists()]
+    if check.paths and not paths:
+        return "nothing there yet"
+    values = {name: value.format_map(variables) for name, value in check.variables.items()}
+    try:
+        command = check.command() if callable(check.command) else check.command
+        if command is PYTEST:
+            command = [*command, *paths]
+        status = run(command, variables | values, timeout_s=check.timeout_s)
+    except subprocess.TimeoutExpired:
+        return f"FAILED: not done after {check.timeout_s:.0f} s"
+    except (OSError, subprocess.CalledProcessError) as error:
+        return f"FAILED: {error}"
+    return "ok" if status == 0 else "FAILED"
+
+
+def main(names: list[str]) -> int:
+    """Run the chosen checks, all of them whatever the first ones say; 1 when any has failed."""
+    checks = chosen(names)
+    exit_on_sigterm()
+    started = time.monotonic()
+    results: list[tuple[str, str, float]] = []
+    with ExitStack() as stack:
+        scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="picturegram-check-"))
+        variables = {name: value for name, value in os.environ.items() if name not in FOREIGN}
+        variables |= {"DEBUG": "1", "DATA_DIR": scratch}
+        if any(check not in GROUPS["static"] for check in checks):
+            variables |= stack.enter_context(environment())
+        for check in checks:
+            print(f"\n── {check.name} ──", flush=True)
+            began = time.monotonic()
+            result = outcome(check, variables)
+            results.append((check.name, result, time.monotonic() - began))
+    print()
+    for name, result, took_s in results:
+        print(f"{took_s:7.1f} s  {name:18}{result}")
+    failed = [name for name, result, _ in results if result.startswith("FAILED")]
+    verdict = f"FAILED: {', '.join(failed)}" if failed else f"All {len(results)} checks passed"
+    print(f"\n{verdict}, in {time.monotonic() - started:.0f} s.")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    os.chdir(ROOT)
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except Unavailable as reason:
+        sys.exit(str(reason))
+    except KeyboardInterrupt:
+        sys.exit(130)
