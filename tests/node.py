@@ -41,10 +41,9 @@ def _node() -> str:
 def _npm() -> list[str]:
     if npm := shutil.which("npm"):
         return [npm]
-    return [
-        str(_wheel() / "bin" / "node"),
-        str(_wheel() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"),
-    ]
+    program = _wheel() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    # The wheel's Node brings its own authorities; the machine may know others.
+    return [str(_wheel() / "bin" / "node"), "--use-system-ca", str(program)]
 
 
 def _wheel() -> Path:

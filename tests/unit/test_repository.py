@@ -14,14 +14,14 @@ PATHS = re.compile(r"(?<![\w./~-])/(?:root|work|home/\w+|Users/\w+)/\w")
 
 
 def committed_texts() -> dict[str, str]:
-    listed = subprocess.run(
-        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    if listed.returncode == 0:
-        names = [ROOT / name for name in listed.stdout.split("\0") if name]
-    else:  # an unpacked archive
+    try:
+        listing = subprocess.check_output(["git", "ls-files", "-z"], cwd=ROOT, text=True)
+        names = [ROOT / name for name in listing.split("\0") if name]
+    except (OSError, subprocess.CalledProcessError):  # an unpacked archive, or no git
         names = [*ROOT.glob("*"), *ROOT.glob("[a-z]*/**/*"), *ROOT.glob(".ci/*")]
-        names = [path for path in names if not {"var", "node_modules"} & set(path.parts)]
+        names = [
+            path for path in names if not {"var", "node_modules", "__pycache__"} & set(path.parts)
+        ]
     texts = {}
     for path in names:
         if path.is_file() and path != Path(__file__):
