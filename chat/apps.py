@@ -1,0 +1,14 @@
+"""People, rooms and the live connection."""
+
+from django.apps import AppConfig
+from django.utils.module_loading import autodiscover_modules
+
+
+class ChatConfig(AppConfig):
+    name = "chat"
+
+    def ready(self) -> None:
+        """Connect what saves mean as events, and find every app's actions."""
+        from chat import events, sessions  # noqa: F401  (receivers need loaded models)
+
+        autodiscover_modules("events", "actions")

@@ -1,0 +1,20 @@
+"""The models of people, rooms and the live connection. The order follows their imports."""
+
+from chat.models.room_event import RoomEvent  # isort: skip
+from chat.models.rights_change import RightsChange, RightsHead  # isort: skip
+from chat.models.user import User  # isort: skip
+from chat.models.room import Room  # isort: skip
+from chat.models.membership import Membership  # isort: skip
+from chat.models.lease import Lease
+from chat.models.access_key import AccessKey
+
+__all__ = [
+    "AccessKey",
+    "Lease",
+    "Membership",
+    "RightsChange",
+    "RightsHead",
+    "Room",
+    "RoomEvent",
+    "User",
+]

@@ -1,0 +1,29 @@
+"""Database work of sockets: a bounded pool of threads.
+
+Channels runs all sockets of a process on one thread unless told otherwise, so that one slow
+query would freeze every room. The pool's size is DATABASE_THREADS; what waits for a thread
+waits in order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import ParamSpec, TypeVar
+
+from channels.db import database_sync_to_async
+from django.conf import settings
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+POOL = ThreadPoolExecutor(settings.DATABASE_THREADS, thread_name_prefix="database")
+
+
+async def in_database(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Run `function` on a thread of the pool.
+
+    Cancelling stops the waiting, not the work: a commit under way is committed.
+    """
+    run = database_sync_to_async(function, thread_sensitive=False, executor=POOL)
+    return await run(*args, **kwargs)

@@ -1,0 +1,172 @@
+"""What goes over the wire: frames of events, replies, errors.
+
+A frame is JSON text in two parts, the envelope up to its `data` and the data itself, so that
+neither a dialect nor an overwriting has to encode an event a second time.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import msgspec
+
+from chat.errors import AppError
+
+JSON: Final = "picturegram.v1.json"
+# The plain dialect: no sub-protocol, or `chat`.
+QUIET: Final = "quiet"
+
+_encoder = msgspec.json.Encoder()
+
+
+def encode(value: object) -> str:
+    """Return `value` as JSON text."""
+    return _encoder.encode(value).decode()
+
+
+def wire_time(moment: datetime) -> str:
+    """RFC 3339 in UTC with microseconds, the one form of times on the wire."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+class Frame:
+    """One durable event, encoded once and shared by all sockets of a process.
+
+    Mutable in one way: `overwrite` replaces the data when the event's subject is gone or
+    changed, in rings and queued outboxes alike, because they all hold the same frame.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_quiet",
+        "_text",
+        "data",
+        "envelope",
+        "epoch",
+        "overwritten_by",
+        "room_id",
+        "seq",
+        "subject_id",
+        "type",
+    )
+
+    def __init__(
+        self,
+        *,
+        room_id: int,
+        epoch: str,
+        seq: int,
+        type: str,
+        subject_id: str,
+        envelope: str,
+        data: str,
+    ) -> None:
+        self.room_id = room_id
+        self.epoch = epoch
+        self.seq = seq
+        self.type = type
+        self.subject_id = subject_id
+        # JSON text that ends in `"data":`.
+        self.envelope = envelope
+        self.data = data
+        # The seq of the event whose data this frame carries; its own until overwritten.
+        self.overwritten_by = seq
+        self._text: str | None = None
+        self._quiet: str | None = None
+
+    @classmethod
+    def build(
+        cls,
+        *,
+        room_id: int,
+        room: str,
+        epoch: str,
+        seq: int,
+        type: str,
+        time: datetime,
+        actor: dict[str, Any] | None,
+        client_id: str,
+        subject_id: str,
+        data: str,
+    ) -> Frame:
+        """Encode the envelope around `data`, which is JSON text already."""
+        members: dict[str, Any] = {
+            "type": type,
+            "room": room,
+            "epoch": epoch,
+            "seq": seq,
+            "time": wire_time(time),
+            "actor": actor,
+        }
+        if client_id:
+            members["client_id"] = client_id
+        return cls(
+            room_id=room_id,
+            epoch=epoch,
+            seq=seq,
+            type=type,
+            subject_id=subject_id,
+            envelope=encode(members)[:-1] + ',"data":',
+            data=data,
+        )
+
+    def text(self, dialect: str = JSON) -> str:
+        """The frame as one text message of the dialect."""
+        if dialect == QUIET:
+            if self._quiet is None:
+                payload = encode(self.data)
+                self._quiet = f'{self.envelope}{self.data},"payload":{payload}}}'
+            return self._quiet
+        if self._text is None:
+            self._text = f"{self.envelope}{self.data}}}"
+        return self._text
+
+    @property
+    def size(self) -> int:
+        """Bytes of the JSON text, about: what counts towards limits."""
+        return len(self.envelope) + len(self.data) + 1
+
+    def overwrite(self, by: Frame) -> None:
+        """Carry the data of `by`, if it is a later event of the same subject, from now on."""
+        if by.seq > self.overwritten_by and by is not self:
+            self.overwritten_by = by.seq
+            self.data = by.data
+            self._text = self._quiet = None
+
+    def as_message(self) -> dict[str, Any]:
+        """The doorbell's message for the channel layer."""
+        return {
+            "type": "room.event",
+            "room_id": self.room_id,
+            "epoch": self.epoch,
+            "seq": self.seq,
+            "event": self.type,
+            "subject_id": self.subject_id,
+            "envelope": self.envelope,
+            "data": self.data,
+        }
+
+    @classmethod
+    def from_message(cls, message: dict[str, Any]) -> Frame:
+        return cls(
+            room_id=message["room_id"],
+            epoch=message["epoch"],
+            seq=message["seq"],
+            type=message["event"],
+            subject_id=message["subject_id"],
+            envelope=message["envelope"],
+            data=message["data"],
+        )
+
+
+def error_members(error: AppError) -> dict[str, Any]:
+    return {"ok": False, "error": error.as_dict()}
+
+
+def in_dialect(members: dict[str, Any], dialect: str) -> str:
+    """Encode a message that is not an event; quiet ones carry their content as `payload`."""
+    if dialect == QUIET:
+        content = members.get("result", members.get("error", members))
+        members = {**members, "payload": encode(content)}
+    return encode(members)

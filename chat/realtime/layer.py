@@ -1,0 +1,149 @@
+"""The hub's link to the channel layer: one channel, its groups, and proof of hearing.
+
+A layer can go deaf without an error (a black-holed link, a lost subscription). So the hub sends
+itself a beat through the layer and expects it back; without one for DEAF_AFTER_S the link is
+rebuilt, and until it hears again the log alone carries the events.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+logger = logging.getLogger(__name__)
+
+# Seconds between ticks of a hub that hears, and of one that lives on from the log.
+TICK_S = 2.0
+DEAF_TICK_S = 1.0
+# Seconds without a beat of our own before the link is rebuilt.
+DEAF_AFTER_S = 10.0
+# Seconds for one operation on the layer.
+TIMEOUT_S = 3.0
+
+
+class LayerLink:
+    """Receives what is sent to the groups that it has joined."""
+
+    def __init__(self, layer: Any, on_message: Callable[[dict[str, Any]], None]) -> None:
+        self.layer = layer
+        self._on_message = on_message
+        self._channel = ""
+        self._own_group = f"beat.{secrets.token_hex(8)}"
+        self._wanted: set[str] = {self._own_group}
+        self._joined: set[str] = set()
+        self._heard_at = asyncio.get_running_loop().time()
+        self._receiving: asyncio.Task[None] | None = None
+        self._beating: asyncio.Task[None] | None = None
+        self._is_rebuilding = False
+        # Whether the last beat came back in time; the first one decides.
+        self.is_hearing = False
+
+    @property
+    def tick_s(self) -> float:
+        return TICK_S if self.is_hearing else DEAF_TICK_S
+
+    async def run(self) -> None:
+        """Receive until cancelled; after an error, begin anew."""
+        loop = asyncio.get_running_loop()
+        while True:
+            self._heard_at = loop.time()
+            self._receiving = loop.create_task(self._receive())
+            await asyncio.wait({self._receiving})
+            if not self._is_rebuilding:
+                await asyncio.sleep(DEAF_TICK_S)
+            self._is_rebuilding = False
+
+    async def _receive(self) -> None:
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                self._channel = await self.layer.new_channel()
+                await self._join_missing()
+            while True:
+                message = await self.layer.receive(self._channel)
+                if message["type"] != "hub.beat":
+                    self._on_message(message)
+                    continue
+                self._heard_at = asyncio.get_running_loop().time()
+                self.is_hearing = True
+        except Exception as error:  # The layer's errors are its backend's own.
+            self.is_hearing = False
+            logger.warning("The channel layer cannot be heard: %r", error)
+        finally:
+            self._channel = ""
+            self._joined.clear()
+
+    def join(self, group: str) -> None:
+        """Want the group; the next beat joins it."""
+        self._wanted.add(group)
+
+    async def join_now(self, group: str) -> None:
+        """Join the group, or leave it to the next beats when the layer is away."""
+        self._wanted.add(group)
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                await self._join_missing()
+        except Exception as error:  # The layer's errors are its backend's own.
+            self.is_hearing = False
+            logger.debug("Group %s has to wait: %r", group, error)
+
+    async def leave(self, group: str) -> None:
+        self._wanted.discard(group)
+        if group not in self._joined:
+            return
+        self._joined.discard(group)
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                await self.layer.group_discard(group, self._channel)
+        except Exception as error:  # The layer's errors are its backend's own.
+            logger.debug("Group %s could not be left: %r", group, error)
+
+    async def _join_missing(self) -> None:
+        for group in self._wanted - self._joined:
+            if not self._channel:
+                return
+            await self.layer.group_add(group, self._channel)
+            self._joined.add(group)
+
+    def beat(self) -> None:
+        """Send a beat and notice one that did not come back; called at every tick."""
+        loop = asyncio.get_running_loop()
+        if loop.time() - self._heard_at > DEAF_AFTER_S:
+            self._rebuild()
+        elif self._beating is None or self._beating.done():
+            self._beating = loop.create_task(self._beat())
+
+    async def _beat(self) -> None:
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                await self._join_missing()
+                await self.layer.group_send(self._own_group, {"type": "hub.beat"})
+        except Exception as error:  # The layer's errors are its backend's own.
+            self.is_hearing = False
+            logger.debug("A beat was lost: %r", error)
+
+    def _rebuild(self) -> None:
+        """Cut the link; `run` makes a new one."""
+        self.is_hearing = False
+        self._heard_at = asyncio.get_running_loop().time()
+        if self._receiving is not None and not self._receiving.done():
+            logger.warning("The channel layer is silent; its link is made anew.")
+            self._is_rebuilding = True
+            self._receiving.cancel()
+            self._flushing = asyncio.ensure_future(self._flush())
+
+    async def _flush(self) -> None:
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                await self.layer.flush()
+        except Exception as error:  # The layer's errors are its backend's own.
+            logger.debug("The layer could not be flushed: %r", error)
+
+    async def close(self) -> None:
+        """Stop receiving and close the layer's connections."""
+        tasks = [task for task in (self._receiving, self._beating) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

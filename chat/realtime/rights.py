@@ -1,0 +1,111 @@
+"""Rights follow at once: sockets indexed by what they rest on, and the rights log's tail."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Protocol, TypeVar
+
+from chat.models import Membership, RightsChange, Room
+from chat.realtime.database import in_database
+
+logger = logging.getLogger(__name__)
+K = TypeVar("K", int, str)
+
+
+class Revocable(Protocol):
+    """An open connection that rests on somebody's right."""
+
+    user_id: int | None
+    session_name: str
+    key_id: str
+
+    def revoke(self) -> None:
+        """Close; nothing more is delivered."""
+
+
+class SocketIndex:
+    """The open connections of this process by person, session and key."""
+
+    def __init__(self) -> None:
+        self.all: set[Revocable] = set()
+        self._by_user: defaultdict[int, set[Revocable]] = defaultdict(set)
+        self._by_session: defaultdict[str, set[Revocable]] = defaultdict(set)
+        self._by_key: defaultdict[str, set[Revocable]] = defaultdict(set)
+
+    def add(self, socket: Revocable) -> None:
+        self.all.add(socket)
+        if socket.user_id is not None:
+            self._by_user[socket.user_id].add(socket)
+        if socket.session_name:
+            self._by_session[socket.session_name].add(socket)
+        if socket.key_id:
+            self._by_key[socket.key_id].add(socket)
+
+    def discard(self, socket: Revocable) -> None:
+        self.all.discard(socket)
+        if socket.user_id is not None:
+            _discard(self._by_user, socket.user_id, socket)
+        _discard(self._by_session, socket.session_name, socket)
+        _discard(self._by_key, socket.key_id, socket)
+
+    def hit_by(self, change: RightsChange) -> set[Revocable]:
+        """The connections that a row of the rights log ends."""
+        kind = RightsChange.Kind
+        if change.kind == kind.SIGNED_OUT:
+            return set(self._by_session.get(change.session_name, ()))
+        if change.kind == kind.KEY_REVOKED:
+            return set(self._by_key.get(change.key_id, ()))
+        hit = set(self._by_user.get(change.user_id or 0, ()))
+        if change.kind == kind.PASSWORD_CHANGED:
+            # Keys are no password; and the session that changed it goes on.
+            hit = {
+                socket
+                for socket in hit
+                if not socket.key_id and socket.session_name != change.session_name
+            }
+        return hit
+
+
+def _discard(index: dict[K, set[Revocable]], key: K, socket: Revocable) -> None:
+    sockets = index.get(key)
+    if sockets is not None:
+        sockets.discard(socket)
+        if not sockets:
+            del index[key]
+
+
+class RightsTail:
+    """Reads the rights log from where this process began, and applies it in order."""
+
+    def __init__(self, sockets: SocketIndex) -> None:
+        self._sockets = sockets
+        self._number = 0
+        self._lock = asyncio.Lock()
+
+    async def start(self) -> None:
+        self._number = await in_database(RightsChange.objects.head)
+
+    async def read(self) -> None:
+        """Apply what is new. Cancelling is safe: nothing is skipped."""
+        async with self._lock:
+            for change in await in_database(_changes_after, self._number):
+                for socket in self._sockets.hit_by(change):
+                    socket.revoke()
+                self._number = change.number
+
+
+def _changes_after(number: int) -> list[RightsChange]:
+    return list(RightsChange.objects.after(number))
+
+
+def still_allowed(room_id: int, people: Iterable[int | None]) -> set[int | None]:
+    """Which of these people (None: anonymous) may see the room; one or two queries."""
+    room = Room.objects.get(pk=room_id)
+    memberships = Membership.objects.in_room(room)
+    if room.visibility == Room.Visibility.PUBLIC:
+        banned = memberships.filter(role=Membership.Role.BANNED)
+        return set(people) - set(banned.values_list("user_id", flat=True))
+    return set(people) & set(memberships.present().values_list("user_id", flat=True))

@@ -1,0 +1,194 @@
+"""daphne's WebSocket protocol with bounds, close frames, and a send that waits."""
+
+from typing import Any
+
+from autobahn.util import encode_truncate
+from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
+from twisted.internet import reactor, tcp
+
+from config.hardening.daphne_flow import Flow
+from config.hardening.limits import ABORT, CLOSE_S
+
+# Messages the application has not taken yet; above it the transport is not read until half.
+INPUT_MESSAGES_MAX = 32
+# Unsent bytes written on top of a congested transport by an application that does not wait.
+UNSENT_BYTES_MAX = 1024 * 1024
+# Frames of one message. Empty ones cost the sender six bytes and us eight, for ever.
+FRAGMENTS_MAX = 4096
+# RFC 6455, 7.4: what may stand in a close frame.
+CLOSE_CODES = frozenset({*range(1000, 1004), *range(1007, 1014), *range(3000, 5000)})
+SERVICE_RESTART = 1012
+
+
+class Socket(Flow, WebSocketProtocol):
+    """One connection. The application's `receive` and `send` are methods of it."""
+
+    is_input_paused = False
+    # The transport is the kernel's socket itself, with no TLS between.
+    is_plain = False
+    fragment_count = 0
+    unsent_bytes = 0
+
+    # The application's side
+
+    async def receive(self) -> dict[str, Any]:
+        message: dict[str, Any] = await self.application_queue.get()
+        if self.is_input_paused and self.application_queue.qsize() <= INPUT_MESSAGES_MAX // 2:
+            self._resume_input()
+        return message
+
+    async def send(self, message: dict[str, Any]) -> None:
+        """Hand a message over, and return when the transport is not congested.
+
+        Messages keep the order of the calls. Cancelling is safe: what was handed over is sent.
+        Sending to a connection that is gone does nothing.
+        """
+        if message["type"] == "websocket.send":
+            if self.state == self.STATE_OPEN:
+                self._write(self.factory.frame(message))
+            elif self.state == self.STATE_CONNECTING:
+                raise ValueError("A socket that is not accepted cannot be sent to.")
+            while self.drained is not None:
+                await self.drained.wait()
+        elif message["type"] == ABORT:
+            self.transport.abortConnection()
+        else:
+            await self.server.handle_reply(self, message)
+
+    def handle_reply(self, message: dict[str, Any]) -> None:
+        if message["type"] == "websocket.close" and self.state != self.STATE_CONNECTING:
+            code = message.get("code") or 1000
+            if code not in CLOSE_CODES:
+                raise ValueError(f"{code} may not stand in a close frame.")
+            self.sendCloseFrame(code, encode_truncate(message.get("reason") or "", 123))
+        else:
+            super().handle_reply(message)
+
+    def restart(self) -> None:
+        """Close with 1012 and tell the application, without waiting for the other side."""
+        if self.state == self.STATE_OPEN:
+            self.sendCloseFrame(SERVICE_RESTART, b"")
+            self.application_queue.put_nowait(
+                {"type": "websocket.disconnect", "code": SERVICE_RESTART}
+            )
+            self.muted = True
+
+    def _write(self, frame: bytes) -> None:
+        transport = self.transport
+        if self.drained is not None:
+            self.unsent_bytes += len(frame)
+            if self.unsent_bytes > UNSENT_BYTES_MAX:
+                transport.abortConnection()
+                return
+        elif self.is_plain and not transport.dataBuffer and not transport._tempDataLen:
+            # Twisted would buffer it and ask the selector twice: four times the cost of the call.
+            sent = transport.writeSomeData(frame)
+            if sent == len(frame):
+                return
+            if isinstance(sent, int):
+                frame = frame[sent:]
+        transport.write(frame)
+
+    def resumeProducing(self) -> None:
+        self.unsent_bytes = 0
+        super().resumeProducing()
+
+    # The transport's side
+
+    def onOpen(self) -> None:
+        # The HTTP channel that read the handshake is still the producer, and kept alive by it.
+        self.transport.unregisterProducer()
+        self.transport.registerProducer(self, True)
+        self.is_plain = isinstance(self.transport, tcp.Connection)
+        super().onOpen()
+
+    def consumeData(self) -> None:
+        if self.state not in (self.STATE_OPEN, self.STATE_CLOSING):
+            super().consumeData()
+            return
+        # As the original, but it stops between two frames.
+        while not self.is_input_paused and self.processData() and self.state != self.STATE_CLOSED:
+            pass
+
+    def onMessageBegin(self, is_binary: bool) -> None:
+        self.fragment_count = 0
+        super().onMessageBegin(is_binary)
+
+    def onMessageFrameBegin(self, length: int) -> None:
+        super().onMessageFrameBegin(length)
+        self.fragment_count += 1
+        if self.fragment_count > FRAGMENTS_MAX and not self.failedByMe:
+            self._max_message_size_exceeded(
+                self.fragment_count, FRAGMENTS_MAX, f"more than {FRAGMENTS_MAX} frames"
+            )
+
+    def onMessage(self, payload: bytes, is_binary: bool) -> None:
+        # After our close frame the application no longer listens.
+        if self.state == self.STATE_OPEN:
+            super().onMessage(payload, is_binary)
+            if self.application_queue.qsize() > INPUT_MESSAGES_MAX:
+                self.is_input_paused = True
+                self.transport.pauseProducing()
+
+    def onPing(self, payload: bytes) -> None:
+        # Who does not read gets no pongs, which nobody would count.
+        if self.drained is None:
+            super().onPing(payload)
+
+    def sendCloseFrame(self, *args: Any, **kwargs: Any) -> None:
+        super().sendCloseFrame(*args, **kwargs)
+        if self.is_input_paused:
+            # The other side's answer is behind what we left unread.
+            self._resume_input()
+
+    def dropConnection(self, abort: bool = False) -> None:
+        super().dropConnection(abort)
+        if not abort:
+            # Twisted waits for ever for a reader that does not read. Aborting twice is harmless.
+            reactor.callLater(CLOSE_S, self.transport.abortConnection)
+
+    def connectionLost(self, *args: Any) -> None:
+        self.resumeProducing()
+        super().connectionLost(*args)
+
+    def _resume_input(self) -> None:
+        self.is_input_paused = False
+        self.transport.resumeProducing()
+        self.consumeData()
+
+
+class SocketFactory(WebSocketFactory):
+    """Makes the sockets, and each frame once for all of them."""
+
+    protocol = Socket
+    message_bytes_max: int
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._text: str | None = None
+        self._text_frame = b""
+
+    def setProtocolOptions(self, **options: Any) -> None:
+        for name in ("maxMessagePayloadSize", "maxFramePayloadSize"):
+            options[name] = min(options.get(name) or self.message_bytes_max, self.message_bytes_max)
+        super().setProtocolOptions(
+            **options, versions=[13], failByDrop=False, closeHandshakeTimeout=CLOSE_S
+        )
+
+    def frame(self, message: dict[str, Any]) -> bytes:
+        """Return the frame of a `websocket.send`.
+
+        The last text's frame is kept: a text that goes to many sockets is encoded for the first
+        of them, provided that it is the very same object.
+        """
+        text: str | None = message.get("text")
+        if text is None:
+            return self._frame(message["bytes"], is_binary=True)
+        if text is not self._text:
+            self._text_frame = self._frame(text.encode(), is_binary=False)
+            self._text = text
+        return self._text_frame
+
+    def _frame(self, payload: bytes, *, is_binary: bool) -> bytes:
+        frame: bytes = self.prepareMessage(payload, is_binary, doNotCompress=True).payloadHybi
+        return frame

@@ -1,0 +1,102 @@
+"""What uvicorn lacks: an end to stalled sockets, and time to say goodbye before 1012.
+
+The rest it does itself. What is replaced or relied on:
+
+| name | why |
+|---|---|
+| `Server.startup` | the first moment at which the server's configuration can be reached |
+| `Server.shutdown`, `Server.servers` | refuse newcomers and drain before the sockets are closed |
+| `Config.ws_protocol_class` | names our class of sockets in place of `WebSocketsSansIOProtocol` |
+| `Config.ws_max_size` | messages of 128 KiB, not 16 MiB |
+| `Config.timeout_graceful_shutdown` | waits 5 s for what still runs, where it would for ever |
+| `WebSocketsSansIOProtocol.send`, `.transport`, `.loop` | `picturegram.abort`; a close that ends |
+| `….handle_connect`, `.scope`, `.response` | the extension stands in the scope |
+| `….handle_close`, `.keepalive_timeout`, `.handle_parser_exception` | they close the transport, \
+which waits for ever when the other side does not read |
+
+Slow heads and bodies have no deadline here: they are the business of a proxy in front.
+"""
+
+import logging
+import socket
+from typing import Any
+
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from uvicorn.server import Server
+
+from config.hardening.draining import GRACE_S, drain
+from config.hardening.limits import ABORT, CLOSE_S, Limits
+from config.hardening.tested import require
+
+logger = logging.getLogger(__name__)
+
+TESTED = {"uvicorn": "0.54.", "websockets": "17."}
+
+_startup, _shutdown = Server.startup, Server.shutdown
+
+
+class Socket(WebSocketsSansIOProtocol):
+    """One connection, which ends `CLOSE_S` after its close frame at the latest."""
+
+    async def send(self, message: Any) -> None:
+        if message["type"] == "websocket.send":
+            await super().send(message)
+        elif message["type"] == ABORT:
+            self.transport.abort()
+        else:
+            if message["type"] == "websocket.close":
+                # Also when the frame itself has to wait for a reader that does not read.
+                self._abort_later()
+            await super().send(message)
+
+    def handle_connect(self, event: Any) -> None:
+        super().handle_connect(event)
+        if self.response.status_code == 101:
+            self.scope["extensions"] = {**self.scope["extensions"], ABORT: {}}
+
+    def handle_close(self, event: Any) -> None:
+        super().handle_close(event)
+        self._abort_later()
+
+    def keepalive_timeout(self) -> None:
+        super().keepalive_timeout()
+        self._abort_later()
+
+    def handle_parser_exception(self) -> None:
+        super().handle_parser_exception()
+        self._abort_later()
+
+    def _abort_later(self) -> None:
+        # Aborting what is closed already is harmless.
+        self.loop.call_later(CLOSE_S, self.transport.abort)
+
+
+def install(limits: Limits) -> None:
+    """Replace the two methods of uvicorn's server."""
+    require(TESTED, [(Server, name) for name in ("startup", "shutdown")])
+    require(
+        TESTED,
+        [(WebSocketsSansIOProtocol, name) for name in vars(Socket) if not name.startswith("_")],
+    )
+
+    async def startup(server: Server, sockets: list[socket.socket] | None = None) -> None:
+        config = server.config
+        if config.ws_protocol_class is WebSocketsSansIOProtocol:
+            config.ws_protocol_class = Socket
+        elif config.ws_protocol_class is not Socket:
+            logger.warning("With this --ws, stalled sockets cannot be aborted.")
+        config.ws_max_size = min(config.ws_max_size, limits.message_bytes_max)
+        if config.timeout_graceful_shutdown is None:
+            config.timeout_graceful_shutdown = GRACE_S
+        await _startup(server, sockets)
+
+    Server.startup = startup  # type: ignore[method-assign]
+    Server.shutdown = shutdown  # type: ignore[method-assign]
+
+
+async def shutdown(server: Server, sockets: list[socket.socket] | None = None) -> None:
+    """Refuse new connections, let the application say goodbye, then close as uvicorn does."""
+    for listener in server.servers:
+        listener.close()
+    await drain()
+    await _shutdown(server, sockets)

@@ -1,0 +1,11 @@
+"""Static files under hashed names, ES module imports included."""
+
+from __future__ import annotations
+
+from servestatic.storage import CompressedManifestStaticFilesStorage
+
+
+class ModuleManifestStorage(CompressedManifestStaticFilesStorage):
+    """Rewrites `import` and `export … from` to the hashed names, so that modules need no bundler."""
+
+    support_js_module_import_aggregation = True

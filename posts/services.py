@@ -1,0 +1,234 @@
+"""Making and changing posts."""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+from collections.abc import Sequence
+from typing import BinaryIO
+from uuid import UUID
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from uuid_utils.compat import uuid7
+
+from chat.access import Viewer, access_person, access_room, access_room_to_post
+from chat.acting import acting
+from chat.errors import IdempotencyConflict, Invalid
+from chat.models import Room, User
+from chat.realtime import stream
+from chat.realtime.envelope import encode
+from chat.retry import asks_again
+from chat.text import clean_client_id, clean_text
+from posts.access import (
+    access_post_to_delete,
+    access_post_to_edit,
+    access_post_to_react,
+    access_post_to_restore,
+)
+from posts.models import Picture, Post, Reaction
+from posts.pictures import intake
+
+
+@asks_again
+def create_post(
+    *,
+    viewer: Viewer,
+    room_slug: str,
+    text: object = "",
+    images: Sequence[BinaryIO] = (),
+    alts: Sequence[object] = (),
+    reply_to: UUID | str | None = None,
+    client_id: object = None,
+) -> Post:
+    """Store a post and its pictures; the same `client_id` again returns the first result.
+
+    Returns after the commit: what it returns is on disk. Raises IdempotencyConflict for a
+    `client_id` that was used for something else.
+    """
+    author = access_person(viewer)
+    key = clean_client_id(client_id) if client_id is not None else uuid7().hex
+    text = clean_text(text, field="text", max_length=settings.POST_TEXT_MAX)
+    alts = _clean_alts(alts, count=len(images))
+    if len(images) > settings.PICTURES_PER_POST_MAX:
+        raise Invalid(fields={"images": f"At most {settings.PICTURES_PER_POST_MAX} pictures."})
+    if not text and not images:
+        raise Invalid("Write something or attach a picture.", fields={"text": "Is empty."})
+    digests = [intake.digest(image) for image in images]
+    fingerprint = _fingerprint(room_slug, text, reply_to, alts, digests)
+    if (earlier := _earlier(author, key, fingerprint)) is not None:
+        return earlier
+    room, _ = access_room_to_post(author, room_slug)
+    replied = _replied_post(room, reply_to)
+
+    with intake.pictures(images) as prepared:
+        post = Post(
+            room=room,
+            author=author,
+            text=text,
+            reply_to=replied,
+            client_id=key,
+            fingerprint=fingerprint,
+        )
+        try:
+            with transaction.atomic(), acting(author.pk):
+                stream.lock(room.pk)
+                access_room_to_post(author, room_slug)  # rights as of now, under the lock
+                for position, picture in enumerate(prepared.pictures):
+                    Picture.objects.create(
+                        post_id=post.pk, position=position, alt=alts[position], **picture
+                    )
+                post.save()
+        except IntegrityError:
+            earlier = _earlier(author, key, fingerprint)
+            if earlier is None:
+                raise
+            return earlier
+        prepared.keep()
+    return post
+
+
+@asks_again
+def edit_post(
+    *,
+    viewer: Viewer,
+    post_id: UUID | str,
+    text: object = None,
+    alts: Sequence[object] | None = None,
+) -> Post:
+    """Change the text or the alt texts of one's own post; nothing changed is no event."""
+    person = access_person(viewer)
+    with transaction.atomic(), acting(person.pk):
+        stream.lock(access_post_to_edit(person, post_id).room_id)
+        post = access_post_to_edit(person, post_id)
+        pictures = list(post.pictures.all())
+        if text is not None:
+            post.text = clean_text(text, field="text", max_length=settings.POST_TEXT_MAX)
+        if not post.text and not pictures:
+            raise Invalid("Write something, or delete the post.", fields={"text": "Is empty."})
+        new_alts = None if alts is None else _clean_alts(alts, count=len(pictures))
+        has_new_alts = new_alts is not None and new_alts != [each.alt for each in pictures]
+        if has_new_alts and new_alts is not None:
+            _set_alts(pictures, new_alts)
+            post = access_post_to_edit(person, post_id).with_text(post.text)
+        if has_new_alts or post.is_changed:
+            post.edited_at = timezone.now()
+        post.save()
+    return post
+
+
+@asks_again
+def delete_post(*, viewer: Viewer, post_id: UUID | str) -> Post:
+    """Leave a tombstone; a second time changes nothing."""
+    person = access_person(viewer)
+    with transaction.atomic(), acting(person.pk):
+        stream.lock(access_post_to_delete(person, post_id).room_id)
+        post = access_post_to_delete(person, post_id)
+        post.delete()
+    return post
+
+
+@asks_again
+def hide_post(*, viewer: Viewer, post_id: UUID | str, is_hidden: bool = True) -> Post:
+    """Take a post out of sight, by a moderator; its author cannot bring it back."""
+    person = access_person(viewer)
+    with transaction.atomic(), acting(person.pk):
+        post = access_post_to_delete(person, post_id)
+        if is_hidden and post.hidden_at is None:
+            post.hidden_at = timezone.now()
+            post.save(update_fields=["hidden_at"])
+    return post
+
+
+@asks_again
+def restore_post(*, viewer: Viewer, post_id: UUID | str) -> Post:
+    """Undo a deletion, or a hiding as a moderator."""
+    person = access_person(viewer)
+    with transaction.atomic(), acting(person.pk):
+        stream.lock(access_post_to_restore(person, post_id).room_id)
+        post = access_post_to_restore(person, post_id)
+        post.deleted_at = post.hidden_at = None
+        post.save(update_fields=["deleted_at", "hidden_at"])
+    return post
+
+
+@asks_again
+def add_reaction(*, viewer: Viewer, post_id: UUID | str, emoji: object) -> tuple[Post, str, int]:
+    """Add a reaction; twice is no event. Returns the post, the emoji and its count."""
+    sign = clean_emoji(emoji)
+    with transaction.atomic():
+        post, person = access_post_to_react(viewer, post_id)
+        stream.lock(post.room_id)
+        post, person = access_post_to_react(viewer, post_id)
+        with acting(person.pk):
+            if not Reaction.objects.to_post(post).by(person).filter(emoji=sign).exists():
+                Reaction.objects.create(post=post, user=person, emoji=sign)
+        return post, sign, Reaction.objects.to_post(post).filter(emoji=sign).count()
+
+
+@asks_again
+def remove_reaction(*, viewer: Viewer, post_id: UUID | str, emoji: object) -> tuple[Post, str, int]:
+    """Take one's reaction back; twice is no event. Returns the post, the emoji and its count."""
+    sign = clean_emoji(emoji)
+    with transaction.atomic():
+        post, person = access_post_to_react(viewer, post_id)
+        stream.lock(post.room_id)
+        with acting(person.pk):
+            Reaction.objects.to_post(post).by(person).filter(emoji=sign).delete()
+        return post, sign, Reaction.objects.to_post(post).filter(emoji=sign).count()
+
+
+def clean_emoji(value: object) -> str:
+    """Return one emoji, or raise Invalid. Sequences (skin tones, flags, families) count as one."""
+    refusal = Invalid(fields={"emoji": "Must be one emoji."})
+    if not isinstance(value, str) or not 1 <= len(value) <= 16 or len(value.encode()) > 32:
+        raise refusal
+    categories = [unicodedata.category(character) for character in value]
+    is_keycap = value[0] in "0123456789#*" and value.endswith("\u20e3")
+    if not is_keycap and "So" not in categories:
+        raise refusal
+    allowed = {"So", "Sk", "Mn", "Me", "Cf"}
+    if any(category not in allowed for category in categories[is_keycap:]):
+        raise refusal
+    return value
+
+
+def _clean_alts(alts: Sequence[object], *, count: int) -> list[str]:
+    """Return one alt text per picture, empty ones where none was given."""
+    if len(alts) > count:
+        raise Invalid(fields={"alts": "More than there are pictures."})
+    cleaned = [clean_text(alt, field="alts", max_length=settings.ALT_TEXT_MAX) for alt in alts]
+    return cleaned + [""] * (count - len(cleaned))
+
+
+def _fingerprint(
+    room: str, text: str, reply_to: object, alts: list[str], digests: list[str]
+) -> str:
+    body = [room, text, str(reply_to) if reply_to else None, alts, digests]
+    return hashlib.sha256(encode(body).encode()).hexdigest()
+
+
+def _earlier(author: User, client_id: str, fingerprint: str) -> Post | None:
+    """Return what this `client_id` made before, if anything."""
+    post = Post.objects.for_display().filter(author=author, client_id=client_id).first()
+    if post is not None and post.fingerprint != fingerprint:
+        raise IdempotencyConflict
+    return post
+
+
+def _replied_post(room: Room, reply_to: UUID | str | None) -> Post | None:
+    if not reply_to:
+        return None
+    try:
+        found = Post.objects.in_room(room).standing().filter(pk=UUID(str(reply_to))).first()
+    except ValueError:
+        found = None
+    if found is None:
+        raise Invalid(fields={"reply_to": "There is no such post in this room."})
+    return found
+
+
+def _set_alts(pictures: list[Picture], alts: list[str]) -> None:
+    for picture, alt in zip(pictures, alts, strict=True):
+        picture.alt = alt
