@@ -1,10 +1,14 @@
 """What all tests share: services, a mark for each folder, and rules that no test may break."""
 
 import inspect
+import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.db import connection
+from pytest_django import DjangoDbBlocker
 
 from tests import services
 
@@ -29,6 +33,26 @@ def postgres_url() -> Iterator[str]:
 def chromium() -> str:
     """The path of a real Chromium."""
     return services.chromium_path()
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """End the sessions that other threads left open: PostgreSQL drops no database in use."""
+    yield
+    if connection.vendor == "postgresql":
+        with django_db_blocker.unblock(), connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the folder of this run's data, unless it was given; it goes with the run."""
+    folder = Path(os.environ["TEST_DATA_DIR"])
+    if not folder.exists():
+        folder.mkdir(mode=0o700)
+        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
 
 
 @pytest.hookimpl(trylast=True)

@@ -4,15 +4,14 @@ DATABASE_URL chooses between SQLite (a file, so that threads and processes share
 Processes that a test starts inherit the environment set here, and so the same folder.
 """
 
-import atexit
 import os
-import shutil
+import secrets
 import tempfile
 from pathlib import Path
 
-if "TEST_DATA_DIR" not in os.environ:
-    os.environ["TEST_DATA_DIR"] = tempfile.mkdtemp(prefix="picturegram-tests-")
-    atexit.register(shutil.rmtree, os.environ["TEST_DATA_DIR"], ignore_errors=True)
+# conftest.py makes the folder; the type checker, which reads these settings too, needs none.
+folder = Path(tempfile.gettempdir()) / f"picturegram-tests-{secrets.token_hex(8)}"
+os.environ.setdefault("TEST_DATA_DIR", str(folder))
 for name in ("ALLOWED_HOSTS", "MEDIA_ROOT", "STATIC_ROOT"):
     os.environ.pop(name, None)
 os.environ |= {
