@@ -4,6 +4,8 @@ import re
 import subprocess
 from pathlib import Path
 
+from tests.check import GROUPS
+
 ROOT = Path(__file__).parents[2]
 ADDRESSES = re.compile(
     r"--(?:extra-)?index-url|--find-links|\"resolved\": *\"http|/simple/?(?=[\"'\s])"
@@ -35,6 +37,13 @@ def findings(pattern: re.Pattern[str]) -> list[str]:
         for name, text in committed_texts().items()
         for match in pattern.finditer(text)
     ]
+
+
+def test_every_test_is_in_a_folder_that_make_test_runs() -> None:
+    run = {path for check in GROUPS["tests"] for path in check.paths}
+    tests = [*ROOT.glob("tests/**/test_*.py"), *ROOT.glob("tests/**/*.test.*js")]
+    folders = {"/".join(path.relative_to(ROOT).parts[:2]) for path in tests}
+    assert folders <= run
 
 
 def test_no_index_address_is_committed() -> None:
