@@ -2,6 +2,7 @@
 
 import shutil
 import signal
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -70,7 +71,9 @@ def postgres_server() -> Iterator[Server]:
 
 def _initialise(folder: Path, data: Path, user: str | None) -> None:
     command = [str(folder / "initdb"), "-D", str(data), "-U", "picturegram", "--auth=trust"]
-    command += ["--no-sync", "--encoding=UTF8", "--locale=C"]
+    # In the plain C locale upper("ä") is "ä"; servers that people run know better.
+    locale = "C.UTF-8" if sys.platform == "linux" else "en_US.UTF-8"
+    command += ["--no-sync", "--encoding=UTF8", f"--locale={locale}"]
     with tempfile.TemporaryFile() as output:
         if spawn(command, data.parent, output, user).wait() != 0:
             output.seek(0)
