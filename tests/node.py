@@ -16,7 +16,7 @@ def test_command() -> list[str]:
     files = sorted(str(path) for path in (ROOT / "tests" / "js").rglob("*.test.*js"))
     if not files:
         raise FileNotFoundError("tests/js holds no *.test.js")
-    return [_node(), "--test", *files]
+    return [_node(), "--test", "--test-reporter=spec", *files]
 
 
 def types_command() -> list[str]:
