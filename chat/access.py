@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.utils import timezone
 
@@ -13,6 +14,8 @@ Viewer = User | AnonymousUser
 
 def access_room(viewer: Viewer, slug: str) -> Room:
     """Return the room if `viewer` may see it; unknown and invisible are both NotFound."""
+    if not viewer.is_authenticated and not settings.ANONYMOUS_MAY_READ:
+        raise NotAuthenticated
     room = Room.objects.visible_to(viewer).filter(slug=slug).first()
     if room is None:
         raise NotFound("There is no such room, or it is not for you.")

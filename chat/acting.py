@@ -23,7 +23,8 @@ class Acting:
     session_name: str = ""
 
 
-_acting: ContextVar[Acting] = ContextVar("acting", default=Acting())
+NOBODY = Acting()
+_acting: ContextVar[Acting] = ContextVar("acting", default=NOBODY)
 
 
 def acting_now() -> Acting:

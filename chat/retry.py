@@ -39,7 +39,7 @@ def asks_again(function: Callable[P, R]) -> Callable[P, R]:
                     raise
                 logger.warning("The database went away, asking again: %s", error)
                 connection.close_if_unusable_or_obsolete()
-                time.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311
+                time.sleep(pause * random.uniform(0.8, 1.2))
         try:
             return function(*args, **kwargs)
         except (OperationalError, InterfaceError) as error:

@@ -9,11 +9,11 @@ from typing import BinaryIO
 from uuid import UUID
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, InterfaceError, OperationalError, transaction
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
-from chat.access import Viewer, access_person, access_room, access_room_to_post
+from chat.access import Viewer, access_person, access_room_to_post
 from chat.acting import acting
 from chat.errors import IdempotencyConflict, Invalid
 from chat.models import Room, User
@@ -27,11 +27,10 @@ from posts.access import (
     access_post_to_react,
     access_post_to_restore,
 )
+from posts.attachments import attached, digest
 from posts.models import Picture, Post, Reaction
-from posts.pictures import intake
 
 
-@asks_again
 def create_post(
     *,
     viewer: Viewer,
@@ -47,22 +46,35 @@ def create_post(
     Returns after the commit: what it returns is on disk. Raises IdempotencyConflict for a
     `client_id` that was used for something else.
     """
-    author = access_person(viewer)
     key = clean_client_id(client_id) if client_id is not None else uuid7().hex
+    return _create_post(viewer, key, room_slug, text, images, alts, reply_to)
+
+
+@asks_again
+def _create_post(
+    viewer: Viewer,
+    key: str,
+    room_slug: str,
+    text: object,
+    images: Sequence[BinaryIO],
+    alts: Sequence[object],
+    reply_to: UUID | str | None,
+) -> Post:
+    author = access_person(viewer)
     text = clean_text(text, field="text", max_length=settings.POST_TEXT_MAX)
     alts = _clean_alts(alts, count=len(images))
     if len(images) > settings.PICTURES_PER_POST_MAX:
         raise Invalid(fields={"images": f"At most {settings.PICTURES_PER_POST_MAX} pictures."})
     if not text and not images:
         raise Invalid("Write something or attach a picture.", fields={"text": "Is empty."})
-    digests = [intake.digest(image) for image in images]
+    digests = [digest(image) for image in images]
     fingerprint = _fingerprint(room_slug, text, reply_to, alts, digests)
     if (earlier := _earlier(author, key, fingerprint)) is not None:
         return earlier
     room, _ = access_room_to_post(author, room_slug)
     replied = _replied_post(room, reply_to)
 
-    with intake.pictures(images) as prepared:
+    with attached(images) as attachments:
         post = Post(
             room=room,
             author=author,
@@ -75,9 +87,9 @@ def create_post(
             with transaction.atomic(), acting(author.pk):
                 stream.lock(room.pk)
                 access_room_to_post(author, room_slug)  # rights as of now, under the lock
-                for position, picture in enumerate(prepared.pictures):
+                for position, fields in enumerate(attachments.fields):
                     Picture.objects.create(
-                        post_id=post.pk, position=position, alt=alts[position], **picture
+                        post_id=post.pk, position=position, alt=alts[position], **fields
                     )
                 post.save()
         except IntegrityError:
@@ -85,7 +97,11 @@ def create_post(
             if earlier is None:
                 raise
             return earlier
-        prepared.keep()
+        except (OperationalError, InterfaceError):
+            # The commit may have been done; if not, sweeping finds the files without rows.
+            attachments.keep()
+            raise
+        attachments.keep()
     return post
 
 

@@ -5,8 +5,8 @@ from chat.models.rights_change import RightsChange, RightsHead  # isort: skip
 from chat.models.user import User  # isort: skip
 from chat.models.room import Room  # isort: skip
 from chat.models.membership import Membership  # isort: skip
-from chat.models.lease import Lease
 from chat.models.access_key import AccessKey
+from chat.models.lease import Lease
 
 __all__ = [
     "AccessKey",

@@ -11,8 +11,6 @@ from typing import Any, Final
 
 import msgspec
 
-from chat.errors import AppError
-
 JSON: Final = "picturegram.v1.json"
 # The plain dialect: no sub-protocol, or `chat`.
 QUIET: Final = "quiet"
@@ -122,6 +120,9 @@ class Frame:
             self._text = f"{self.envelope}{self.data}}}"
         return self._text
 
+    def texts(self, dialect: str) -> list[str]:
+        return [self.text(dialect)]
+
     @property
     def size(self) -> int:
         """Bytes of the JSON text, about: what counts towards limits."""
@@ -160,13 +161,49 @@ class Frame:
         )
 
 
-def error_members(error: AppError) -> dict[str, Any]:
-    return {"ok": False, "error": error.as_dict()}
+class Burst:
+    """Several frames that count as one message: a replay as plain events."""
+
+    __slots__ = ("frames",)
+
+    def __init__(self, frames: list[Frame]) -> None:
+        self.frames = frames
+
+    @property
+    def size(self) -> int:
+        return sum(frame.size for frame in self.frames)
+
+    def texts(self, dialect: str) -> list[str]:
+        return [frame.text(dialect) for frame in self.frames]
 
 
-def in_dialect(members: dict[str, Any], dialect: str) -> str:
-    """Encode a message that is not an event; quiet ones carry their content as `payload`."""
+class Recovery:
+    """The reply to a subscribe; the events in it are put together when it is sent."""
+
+    __slots__ = ("members", "rooms")
+
+    def __init__(
+        self, members: dict[str, Any], rooms: list[tuple[dict[str, Any], list[Frame]]]
+    ) -> None:
+        # The reply without its result; and per room its result without the events.
+        self.members = members
+        self.rooms = rooms
+
+    @property
+    def size(self) -> int:
+        return sum(frame.size for _, frames in self.rooms for frame in frames)
+
+    def texts(self, dialect: str) -> list[str]:
+        rooms = ",".join(
+            f'{encode(room)[:-1]},"events":[{",".join(frame.text() for frame in frames)}]}}'
+            for room, frames in self.rooms
+        )
+        return [f'{encode(self.members)[:-1]},"result":{{"rooms":[{rooms}]}}}}']
+
+
+def message(members: dict[str, Any], dialect: str, *, content: object = None) -> str:
+    """Encode what is not an event. Quiet ones also carry their content as JSON in `payload`."""
     if dialect == QUIET:
-        content = members.get("result", members.get("error", members))
-        members = {**members, "payload": encode(content)}
+        payload = encode(members if content is None else content)
+        members = {**members, "payload": payload}
     return encode(members)

@@ -20,13 +20,13 @@ from django.db import DatabaseError
 from chat.access import Viewer, access_room
 from chat.errors import NotFound
 from chat.realtime import stream
+from chat.realtime.database import in_database
 from chat.realtime.doorbell import RIGHTS_GROUP, Doorbell, room_group
 from chat.realtime.envelope import Frame
 from chat.realtime.events import may_withdraw
-from chat.realtime.database import in_database
 from chat.realtime.layer import LayerLink
-from chat.realtime.room_state import RoomState, Subscriber, Subscription
 from chat.realtime.rights import RightsTail, SocketIndex, still_allowed
+from chat.realtime.room_state import RoomState, Subscriber, Subscription
 
 logger = logging.getLogger(__name__)
 
@@ -154,9 +154,10 @@ class Hub:
     def unsubscribe(self, subscriber: Subscriber, room_id: int) -> None:
         """Detach; the room's group is left after the last one."""
         state = self.rooms.get(room_id)
-        if state is not None and state.subscriptions.pop(subscriber, None) is not None:
-            if not state.subscriptions:
-                self._spawn(self._close_if_empty(state))
+        if state is None or state.subscriptions.pop(subscriber, None) is None:
+            return
+        if not state.subscriptions:
+            self._spawn(self._close_if_empty(state))
 
     def position(self, room_id: int) -> int | None:
         """The number up to which the room's frames have been handed out here."""

@@ -20,7 +20,7 @@ from django.http.request import split_domain_port, validate_host
 from chat.access import Viewer
 from chat.acting import SESSION_NAME
 from chat.errors import Forbidden, Invalid, NotAuthenticated
-from chat.models import AccessKey, User
+from chat.models import AccessKey, RightsChange, User
 
 BEARER_PROTOCOL = "picturegram.bearer."
 
@@ -32,6 +32,8 @@ class Identity:
     viewer: Viewer
     session_name: str = ""
     key: AccessKey | None = None
+    # The rights log's number just before this was read: later rows may end it, earlier not.
+    rights_number: int = 0
 
     @property
     def user_id(self) -> int | None:
@@ -68,10 +70,11 @@ def identify(scope: dict[str, Any]) -> Identity:
     origin = own_origin(scope)
     token = _token(scope)
     if token is not None:
+        number = RightsChange.objects.head()
         key = AccessKey.objects.for_token(token)
         if key is None:
             raise NotAuthenticated("This token is not valid.")
-        return Identity(key.user, key=key)
+        return Identity(key.user, key=key, rights_number=number)
     cookies = parse_cookie(header(scope, b"cookie") or "")
     session_key = cookies.get(settings.SESSION_COOKIE_NAME)
     if session_key is None:
@@ -84,19 +87,13 @@ def identify(scope: dict[str, Any]) -> Identity:
 
 
 def _session_identity(session_key: str) -> Identity:
+    number = RightsChange.objects.head()
     store = import_module(settings.SESSION_ENGINE).SessionStore(session_key)
     request = cast(HttpRequest, SimpleNamespace(session=store))
     viewer = get_user(request)
     if not isinstance(viewer, User):
         return Identity(AnonymousUser())
-    return Identity(viewer, session_name=store.get(SESSION_NAME, ""))
-
-
-def is_still(identity: Identity) -> bool:
-    """Whether what the identity rests on still stands; read after the socket is indexed."""
-    if identity.key is not None:
-        return AccessKey.objects.usable().filter(pk=identity.key.pk).exists()
-    return identity.user_id is None or User.objects.active().filter(pk=identity.user_id).exists()
+    return Identity(viewer, store.get(SESSION_NAME, ""), rights_number=number)
 
 
 def _token(scope: dict[str, Any]) -> str | None:

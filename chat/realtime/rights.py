@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterable
 from typing import Protocol, TypeVar
 
@@ -14,6 +14,9 @@ from chat.realtime.database import in_database
 logger = logging.getLogger(__name__)
 K = TypeVar("K", int, str)
 
+# Rows kept for connections that were just being opened when these were applied.
+RECENT_MAX = 1000
+
 
 class Revocable(Protocol):
     """An open connection that rests on somebody's right."""
@@ -21,6 +24,8 @@ class Revocable(Protocol):
     user_id: int | None
     session_name: str
     key_id: str
+    # Rows of the rights log up to this one were counted in when the right was read.
+    rights_number: int
 
     def revoke(self) -> None:
         """Close; nothing more is delivered."""
@@ -53,20 +58,30 @@ class SocketIndex:
 
     def hit_by(self, change: RightsChange) -> set[Revocable]:
         """The connections that a row of the rights log ends."""
-        kind = RightsChange.Kind
-        if change.kind == kind.SIGNED_OUT:
-            return set(self._by_session.get(change.session_name, ()))
-        if change.kind == kind.KEY_REVOKED:
-            return set(self._by_key.get(change.key_id, ()))
-        hit = set(self._by_user.get(change.user_id or 0, ()))
-        if change.kind == kind.PASSWORD_CHANGED:
-            # Keys are no password; and the session that changed it goes on.
-            hit = {
-                socket
-                for socket in hit
-                if not socket.key_id and socket.session_name != change.session_name
-            }
-        return hit
+        if change.session_name and change.kind == RightsChange.Kind.SIGNED_OUT:
+            near = self._by_session.get(change.session_name, ())
+        elif change.key_id:
+            near = self._by_key.get(change.key_id, ())
+        else:
+            near = self._by_user.get(change.user_id or 0, ())
+        return {socket for socket in near if ends(change, socket)}
+
+
+def ends(change: RightsChange, socket: Revocable) -> bool:
+    """Whether a row of the rights log takes away what the connection rests on."""
+    kind = RightsChange.Kind
+    if change.number <= socket.rights_number:
+        return False
+    if change.kind == kind.SIGNED_OUT:
+        return socket.session_name == change.session_name
+    if change.kind == kind.KEY_REVOKED:
+        return socket.key_id == change.key_id
+    if socket.user_id is None or socket.user_id != change.user_id:
+        return False
+    if change.kind == kind.PASSWORD_CHANGED:
+        # A key is no password; and the session that changed it goes on.
+        return not socket.key_id and socket.session_name != change.session_name
+    return True
 
 
 def _discard(index: dict[K, set[Revocable]], key: K, socket: Revocable) -> None:
@@ -83,6 +98,7 @@ class RightsTail:
     def __init__(self, sockets: SocketIndex) -> None:
         self._sockets = sockets
         self._number = 0
+        self._recent: deque[RightsChange] = deque(maxlen=RECENT_MAX)
         self._lock = asyncio.Lock()
 
     async def start(self) -> None:
@@ -94,7 +110,13 @@ class RightsTail:
             for change in await in_database(_changes_after, self._number):
                 for socket in self._sockets.hit_by(change):
                     socket.revoke()
+                self._recent.append(change)
                 self._number = change.number
+
+    def admit(self, socket: Revocable) -> bool:
+        """Index a connection whose right was read before; False when it was lost meanwhile."""
+        self._sockets.add(socket)
+        return not any(ends(change, socket) for change in self._recent)
 
 
 def _changes_after(number: int) -> list[RightsChange]:

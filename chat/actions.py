@@ -1,0 +1,135 @@
+"""What every socket can ask: subscribe, unsubscribe, ping."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from django.conf import settings
+from msgspec import UNSET, Struct, UnsetType
+
+from chat.errors import AppError, Invalid
+from chat.realtime.connection import Connection, reply_members
+from chat.realtime.envelope import Burst, Recovery
+from chat.realtime.hub import Replay, ReplayBudget
+from chat.realtime.room_state import Subscription
+from chat.realtime.router import ANSWERED, Request, router
+
+Slug = Annotated[str, msgspec.Meta(min_length=1, max_length=50)]
+Seq = Annotated[int, msgspec.Meta(ge=0, lt=2**63)]
+
+
+class Position(Struct):
+    """A room and, to resume it, where the client stands."""
+
+    room: Slug
+    epoch: str | UnsetType = UNSET
+    seq: Seq | UnsetType = UNSET
+
+
+class Subscribe(Struct):
+    rooms: Annotated[list[Position | Slug], msgspec.Meta(min_length=1, max_length=200)]
+
+
+class Unsubscribe(Struct):
+    rooms: Annotated[list[Position | Slug], msgspec.Meta(min_length=1, max_length=200)]
+
+
+class Ping(Struct):
+    # The client's positions by room; taken for those who count what has arrived.
+    seqs: dict[str, Seq] | UnsetType = UNSET
+
+
+@router.action("subscribe", body=Subscribe)
+async def subscribe(request: Request, body: Subscribe) -> object:
+    """Attach to rooms and answer each position. One room that cannot be had refuses all."""
+    connection = request.connection
+    positions = [_position(room) for room in body.rooms]
+    _check(connection, positions)
+    budget = ReplayBudget.full()
+    found: list[tuple[Replay, Subscription, bool]] = []
+    try:
+        for position in positions:
+            is_new = position.room not in connection.rooms
+            replay, subscription = await connection.hub.subscribe(
+                connection,
+                connection.identity.viewer,
+                position.room,
+                epoch=position.epoch or None,
+                seq=None if position.seq is UNSET else position.seq,
+                budget=budget,
+            )
+            found.append((replay, subscription, is_new))
+    except BaseException as error:
+        for _, subscription, is_new in found:
+            if is_new:
+                connection.hub.unsubscribe(connection, subscription.room.room_id)
+            else:
+                subscription.go_live()
+        if isinstance(error, AppError) and error.fields is None:
+            error.fields = {"room": position.room}
+        raise
+    for replay, subscription, _ in found:
+        connection.rooms[replay.room] = subscription.room.room_id
+    _answer(request, [replay for replay, _, _ in found])
+    for _, subscription, _ in found:
+        subscription.go_live()
+    return ANSWERED
+
+
+@router.action("unsubscribe", body=Unsubscribe)
+async def unsubscribe(request: Request, body: Unsubscribe) -> dict[str, Any]:
+    """Leave rooms; one that was not subscribed is no error."""
+    slugs = [_position(room).room for room in body.rooms]
+    for slug in slugs:
+        room_id = request.connection.rooms.pop(slug, None)
+        if room_id is not None:
+            request.connection.hub.unsubscribe(request.connection, room_id)
+    return {"rooms": slugs}
+
+
+@router.action("ping", body=Ping)
+async def ping(request: Request, body: Ping) -> dict[str, Any]:
+    """Tell up to where each room's events have been put into this socket."""
+    return {"heads": request.connection.heads()}
+
+
+def _position(room: Position | str) -> Position:
+    return Position(room) if isinstance(room, str) else room
+
+
+def _check(connection: Connection, positions: list[Position]) -> None:
+    slugs = [position.room for position in positions]
+    if len(set(slugs)) < len(slugs):
+        raise Invalid(fields={"rooms": "A room is named twice."})
+    if any(position.epoch and position.seq is UNSET for position in positions):
+        raise Invalid(fields={"epoch": "Means nothing without seq."})
+    if len(connection.rooms.keys() | set(slugs)) > settings.SUBSCRIPTIONS_MAX:
+        raise Invalid(fields={"rooms": f"At most {settings.SUBSCRIPTIONS_MAX} subscriptions."})
+
+
+def _answer(request: Request, replays: list[Replay]) -> None:
+    """Tell the positions and the replays: in the reply, or quiet clients as plain events."""
+    connection = request.connection
+    rooms = [(_told(replay), replay.frames) for replay in replays]
+    if not connection.is_quiet:
+        connection.outbox.put(Recovery(reply_members(request), rooms))
+        return
+    connection.reply(request, {"rooms": [{**told, "events": []} for told, _ in rooms]})
+    for replay in replays:
+        if replay.frames:
+            connection.outbox.put(Burst(replay.frames))
+        elif replay.reason is not None and request.request_id is None:
+            connection.tell_gap(replay.room, replay.epoch, replay.seq, replay.reason)
+
+
+def _told(replay: Replay) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "room": replay.room,
+        "epoch": replay.epoch,
+        "seq": replay.seq,
+        "recovered": replay.recovered,
+    }
+    if replay.reason is not None:
+        told["reason"] = replay.reason
+    return told

@@ -1,0 +1,135 @@
+"""The sockets' front door: who comes in, in which dialect, and what they are told first."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import parse_qs
+
+from django.conf import settings
+from django.db import DatabaseError
+
+from chat.errors import AppError, Invalid
+from chat.limits import limits
+from chat.models import User
+from chat.realtime.close_codes import CloseCode
+from chat.realtime.connection import Connection, Receive, Send
+from chat.realtime.database import in_database
+from chat.realtime.envelope import JSON, QUIET, Burst, wire_time
+from chat.realtime.identity import BEARER_PROTOCOL, Identity, identify
+from chat.realtime.server import Server
+from chat.representation import person
+
+# Offered sub-protocols and the dialect that each means.
+DIALECTS = {JSON: JSON, "chat": QUIET}
+
+
+class GatewayConsumer:
+    """The ASGI application of `/ws/`, `/ws/rooms/<slug>/`, `/chat` and `/chats`."""
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        if (await receive())["type"] != "websocket.connect":
+            return
+        try:
+            subprotocol = choose_subprotocol(scope.get("subprotocols", []))
+            try:
+                identity = await in_database(identify, scope)
+                server = await Server.running()
+            except DatabaseError:
+                await _turn_away(send, subprotocol)
+                return
+        except AppError:
+            # Before the handshake is answered, a close is a refusal with 403.
+            await send({"type": "websocket.close", "code": int(CloseCode.FORBIDDEN)})
+            return
+        await send({"type": "websocket.accept", "subprotocol": subprotocol})
+        dialect = DIALECTS[subprotocol] if subprotocol else QUIET
+        connection = Connection(server, scope, send, identity, dialect)
+        server.connections.add(connection)
+        try:
+            await self._welcome(connection, scope, identity)
+            await connection.serve(receive)
+        finally:
+            server.connections.discard(connection)
+            connection.detach()
+
+    async def _welcome(
+        self, connection: Connection, scope: dict[str, Any], identity: Identity
+    ) -> None:
+        """Index the socket, say hello, and subscribe it to its address's room."""
+        if not connection.hub.rights.admit(connection):
+            connection.revoke()
+            return
+        hello = _hello(connection, identity)
+        slug = connection.address_room
+        if not slug:
+            connection.greet(hello)
+            return
+        try:
+            epoch, seq = position_of(scope)
+            replay, subscription = await connection.hub.subscribe(
+                connection, identity.viewer, slug, epoch=epoch, seq=seq
+            )
+        except AppError as error:
+            is_malformed = isinstance(error, Invalid)
+            code = CloseCode.PROTOCOL_ERROR if is_malformed else CloseCode.FORBIDDEN
+            connection.close(code, first=[*connection.greeting(hello), connection.refusal(error)])
+            return
+        except DatabaseError:
+            connection.close(CloseCode.OVER_CAPACITY, retry_after_ms=2000)
+            return
+        connection.rooms[slug] = subscription.room.room_id
+        head = {"room": replay.room, "epoch": replay.epoch, "seq": replay.seq}
+        connection.greet({**hello, "rooms": [head]})
+        if replay.reason is not None:
+            connection.tell_gap(slug, replay.epoch, replay.seq, replay.reason)
+        elif replay.frames:
+            connection.outbox.put(Burst(replay.frames))
+        subscription.go_live()
+
+
+def _hello(connection: Connection, identity: Identity) -> dict[str, Any]:
+    viewer = identity.viewer
+    return {
+        "type": "hello",
+        "connection_id": connection.id,
+        "user": person(viewer) if isinstance(viewer, User) else None,
+        "server_time": wire_time(datetime.now(UTC)),
+        "heartbeat_ms": settings.HEARTBEAT_MS,
+        "limits": limits(),
+    }
+
+
+def choose_subprotocol(offered: list[str]) -> str | None:
+    """Return the first offered name that is a dialect, None when nothing was offered.
+
+    Raises Invalid when names were offered and none is ours; a bearer token alone is none.
+    """
+    for name in offered:
+        if name in DIALECTS:
+            return name
+    if offered:
+        known = ", ".join(DIALECTS)
+        raise Invalid(f"Offer one of {known}; {BEARER_PROTOCOL}… only beside it.")
+    return None
+
+
+def position_of(scope: dict[str, Any]) -> tuple[str | None, int | None]:
+    """Read `?epoch=&seq=` of a room address. Raises Invalid for what is no position."""
+    query = parse_qs(scope.get("query_string", b"").decode("latin-1"))
+    epoch = query.get("epoch", [None])[-1]
+    seq = query.get("seq", [None])[-1]
+    if seq is None and epoch is not None:
+        raise Invalid(fields={"epoch": "Means nothing without seq."})
+    if seq is None:
+        return None, None
+    if not seq.isascii() or not seq.isdecimal() or len(seq) > 18:
+        raise Invalid(fields={"seq": "Must be a whole number, 0 or more."})
+    return epoch, int(seq)
+
+
+async def _turn_away(send: Send, subprotocol: str | None) -> None:
+    """The database is away: ask the client to come back, which a refusal could not."""
+    await send({"type": "websocket.accept", "subprotocol": subprotocol})
+    code = CloseCode.OVER_CAPACITY
+    await send({"type": "websocket.close", "code": int(code), "reason": code.reason})

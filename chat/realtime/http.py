@@ -1,0 +1,379 @@
+"""Long-poll and Server-Sent Events: hub subscribers like sockets, over plain HTTP.
+
+They are no Django views, because a waiting view holds a thread and, after a query, a database
+connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, ClassVar
+from urllib.parse import parse_qs
+
+from django.db import DatabaseError
+
+from chat.errors import (
+    AppError,
+    Forbidden,
+    Invalid,
+    MethodNotAllowed,
+    NotAuthenticated,
+    NotFound,
+    Unavailable,
+)
+from chat.realtime.connection import Receive, Send
+from chat.realtime.database import in_database
+from chat.realtime.envelope import Burst, Frame, encode
+from chat.realtime.hub import Replay
+from chat.realtime.identity import Identity, header, identify
+from chat.realtime.outbox import Outbox, Text
+from chat.realtime.room_state import Subscription
+from chat.realtime.server import Server
+
+# Seconds that a long-poll may wait.
+WAIT_MAX_S = 25
+# Seconds between comments that keep a silent stream open.
+COMMENT_S = 25.0
+
+
+async def send_json(
+    send: Send, status: int, body: object, headers: list[tuple[bytes, bytes]] | None = None
+) -> None:
+    """Answer with JSON that no cache keeps."""
+    content = encode(body).encode()
+    await send(
+        {
+            "type": "http.response.start",
+            "status": status,
+            "headers": [
+                (b"content-type", b"application/json"),
+                (b"content-length", str(len(content)).encode()),
+                (b"cache-control", b"private, no-store"),
+                (b"x-content-type-options", b"nosniff"),
+                *(headers or []),
+            ],
+        }
+    )
+    await send({"type": "http.response.body", "body": content})
+
+
+class Reader:
+    """A reader over HTTP: one room, one identity."""
+
+    def __init__(self, server: Server, identity: Identity) -> None:
+        self.server = server
+        self.hub = server.hub
+        self.identity = identity
+        self.user_id = identity.user_id
+        self.session_name = identity.session_name
+        self.key_id = identity.key.pk if identity.key else ""
+        self.rights_number = identity.rights_number
+        self.room_id: int | None = None
+
+    async def subscribe(
+        self, slug: str, epoch: str | None, seq: int | None
+    ) -> tuple[Replay, Subscription]:
+        """Index this reader, then subscribe it. Raises NotAuthenticated and NotFound."""
+        if not self.hub.rights.admit(self):
+            raise NotAuthenticated
+        replay, subscription = await self.hub.subscribe(
+            self, self.identity.viewer, slug, epoch=epoch, seq=seq
+        )
+        self.room_id = subscription.room.room_id
+        return replay, subscription
+
+    def detach(self) -> None:
+        if self.room_id is not None:
+            self.hub.unsubscribe(self, self.room_id)
+        self.hub.sockets.discard(self)
+
+    def deliver(self, frame: Frame) -> None:
+        raise NotImplementedError
+
+    def tell_gap(self, room: str, epoch: str, seq: int, reason: str) -> None:
+        raise NotImplementedError
+
+    def lose_room(self, room: str, reason: str) -> None:
+        raise NotImplementedError
+
+    def revoke(self) -> None:
+        raise NotImplementedError
+
+
+class WaitingReader(Reader):
+    """A long-poll: over at the first thing that happens."""
+
+    def __init__(self, server: Server, identity: Identity) -> None:
+        super().__init__(server, identity)
+        self.frames: list[Frame] = []
+        self.gap: tuple[str, int, str] | None = None
+        self.refusal: AppError | None = None
+        self.happened = asyncio.Event()
+
+    def deliver(self, frame: Frame) -> None:
+        self.frames.append(frame)
+        self.happened.set()
+
+    def tell_gap(self, room: str, epoch: str, seq: int, reason: str) -> None:
+        self.frames.clear()
+        self.gap = (epoch, seq, reason)
+        self.happened.set()
+
+    def lose_room(self, room: str, reason: str) -> None:
+        self.refusal = NotFound()
+        self.happened.set()
+
+    def revoke(self) -> None:
+        self.detach()
+        self.refusal = NotAuthenticated()
+        self.happened.set()
+
+
+class StreamingReader(Reader):
+    """An event stream: an outbox of records."""
+
+    def __init__(self, server: Server, identity: Identity) -> None:
+        super().__init__(server, identity)
+        self.outbox = Outbox("sse", self._end)
+
+    def _end(self) -> None:
+        """End the stream; the browser comes back with its last id."""
+        self.detach()
+        self.outbox.finish()
+
+    def deliver(self, frame: Frame) -> None:
+        self.outbox.put(Records([frame]))
+
+    def tell_gap(self, room: str, epoch: str, seq: int, reason: str) -> None:
+        data = {"type": "gap", "room": room, "epoch": epoch, "seq": seq, "reason": reason}
+        self.outbox.put(Text(record(data, event="gap", id=f"{epoch}:{seq}")))
+
+    def lose_room(self, room: str, reason: str) -> None:
+        data = {"type": "unsubscribed", "room": room, "reason": reason}
+        self.outbox.finish(Text(record(data, event="unsubscribed")))
+
+    def revoke(self) -> None:
+        self._end()
+
+
+class Records(Burst):
+    """Frames as records of an event stream."""
+
+    def texts(self, dialect: str) -> list[str]:
+        return [f"id: {frame.epoch}:{frame.seq}\ndata: {frame.text()}\n\n" for frame in self.frames]
+
+
+def record(data: object, *, event: str, id: str = "") -> str:
+    """Return one record of an event stream (WHATWG HTML, section 9.2)."""
+    lines = [f"event: {event}"]
+    if id:
+        lines.append(f"id: {id}")
+    return "\n".join([*lines, f"data: {encode(data)}"]) + "\n\n"
+
+
+class RoomReading:
+    """What both have in common: who asks, for which position, and errors as JSON."""
+
+    methods: ClassVar[tuple[str, ...]] = ("GET",)
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        try:
+            if scope["method"] not in self.methods:
+                raise MethodNotAllowed
+            identity = await in_database(identify, scope)
+            if not identity.allows("read"):
+                raise Forbidden("This key lacks the scope read.")
+            server = await Server.running()
+            slug = scope["url_route"]["kwargs"]["slug"]
+            await self.serve(server, identity, slug, scope, receive, send)
+        except AppError as error:
+            await send_json(send, error.status, {"error": error.as_dict()})
+        except DatabaseError:
+            unavailable = Unavailable(retry_after_ms=1000)
+            await send_json(send, 503, {"error": unavailable.as_dict()}, [(b"retry-after", b"1")])
+
+    async def serve(
+        self,
+        server: Server,
+        identity: Identity,
+        slug: str,
+        scope: dict[str, Any],
+        receive: Receive,
+        send: Send,
+    ) -> None:
+        raise NotImplementedError
+
+
+class LongPoll(RoomReading):
+    """`GET /api/rooms/<slug>/events/`: what happened since a position, now or when it does."""
+
+    async def serve(
+        self,
+        server: Server,
+        identity: Identity,
+        slug: str,
+        scope: dict[str, Any],
+        receive: Receive,
+        send: Send,
+    ) -> None:
+        query = _query(scope)
+        epoch, seq = _position(query.get("epoch"), query.get("after_seq"), name="after_seq")
+        wait_s = _whole(query.get("wait", "0"), name="wait", most=WAIT_MAX_S)
+        reader = WaitingReader(server, identity)
+        try:
+            replay, subscription = await reader.subscribe(slug, epoch, seq)
+            if replay.recovered is True and not replay.frames and wait_s:
+                subscription.go_live()
+                await _first(reader.happened.wait(), _disconnected(receive), wait_s)
+                if reader.refusal is not None:
+                    raise reader.refusal
+                _take_over(replay, reader)
+        finally:
+            reader.detach()
+        await _send_replay(send, replay)
+
+
+def _take_over(replay: Replay, reader: WaitingReader) -> None:
+    """Put what happened while waiting into the answer."""
+    if reader.gap is not None:
+        replay.epoch, replay.seq, replay.reason = reader.gap
+        replay.recovered = False
+    elif reader.frames:
+        replay.frames = reader.frames
+        replay.seq = reader.frames[-1].seq
+
+
+async def _send_replay(send: Send, replay: Replay) -> None:
+    members = {
+        "room": replay.room,
+        "epoch": replay.epoch,
+        "seq": replay.seq,
+        "recovered": replay.recovered,
+        "reason": replay.reason,
+    }
+    events = ",".join(frame.text() for frame in replay.frames)
+    content = f'{encode(members)[:-1]},"events":[{events}]}}'.encode()
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(content)).encode()),
+        (b"cache-control", b"private, no-store"),
+        (b"x-content-type-options", b"nosniff"),
+    ]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": content})
+
+
+class EventStream(RoomReading):
+    """`GET /api/rooms/<slug>/stream/`: the same as Server-Sent Events."""
+
+    async def serve(
+        self,
+        server: Server,
+        identity: Identity,
+        slug: str,
+        scope: dict[str, Any],
+        receive: Receive,
+        send: Send,
+    ) -> None:
+        epoch, seq = _stream_position(scope)
+        reader = StreamingReader(server, identity)
+        try:
+            replay, subscription = await reader.subscribe(slug, epoch, seq)
+            await _start_stream(send)
+            _begin(reader, replay, seq)
+            subscription.go_live()
+            writing = reader.outbox.run(_writer(send))
+            comments = asyncio.create_task(_comment_forever(reader))
+            try:
+                await _first(writing, _disconnected(receive), None)
+            finally:
+                comments.cancel()
+        finally:
+            reader.detach()
+        await send({"type": "http.response.body", "body": b""})
+
+
+async def _start_stream(send: Send) -> None:
+    headers = [
+        (b"content-type", b"text/event-stream"),
+        (b"cache-control", b"private, no-store"),
+        (b"x-content-type-options", b"nosniff"),
+        # nginx would collect the records otherwise.
+        (b"x-accel-buffering", b"no"),
+    ]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+
+
+def _begin(reader: StreamingReader, replay: Replay, seq: int | None) -> None:
+    """Name the head, or say that the position is void; then what was missed."""
+    if replay.reason is not None:
+        reader.tell_gap(replay.room, replay.epoch, replay.seq, replay.reason)
+        return
+    head = {"room": replay.room, "epoch": replay.epoch, "seq": replay.seq}
+    resumed = replay.seq if seq is None else seq
+    reader.outbox.put(Text(record(head, event="head", id=f"{replay.epoch}:{resumed}")))
+    if replay.frames:
+        reader.outbox.put(Records(replay.frames))
+
+
+def _writer(send: Send) -> Callable[[str], Any]:
+    async def write(text: str) -> None:
+        await send({"type": "http.response.body", "body": text.encode(), "more_body": True})
+
+    return write
+
+
+async def _comment_forever(reader: StreamingReader) -> None:
+    while True:
+        await asyncio.sleep(COMMENT_S)
+        reader.outbox.put(Text(":\n\n", is_volatile=True))
+
+
+def _stream_position(scope: dict[str, Any]) -> tuple[str | None, int | None]:
+    """Read `Last-Event-ID`, which wins since the browser keeps it up to date, or the query."""
+    last = header(scope, b"last-event-id")
+    if last:
+        epoch, _, seq = last.rpartition(":")
+        if not epoch:
+            raise Invalid("Last-Event-ID must be <epoch>:<seq>.")
+        return _position(epoch, seq, name="Last-Event-ID")
+    query = _query(scope)
+    return _position(query.get("epoch"), query.get("after_seq"), name="after_seq")
+
+
+async def _first(work: Any, gone: Any, timeout_s: float | None) -> None:
+    """Wait for `work`, but no longer than the client stays or `timeout_s`."""
+    tasks = {asyncio.ensure_future(work), asyncio.ensure_future(gone)}
+    try:
+        done, _ = await asyncio.wait(tasks, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _query(scope: dict[str, Any]) -> dict[str, str]:
+    query = parse_qs(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
+    return {name: values[-1] for name, values in query.items()}
+
+
+def _position(epoch: str | None, seq: str | None, *, name: str) -> tuple[str | None, int | None]:
+    if seq is None:
+        if epoch is not None:
+            raise Invalid(fields={"epoch": f"Means nothing without {name}."})
+        return None, None
+    return epoch, _whole(seq, name=name, most=2**63 - 1)
+
+
+def _whole(value: str, *, name: str, most: int) -> int:
+    if not (value.isascii() and value.isdecimal() and len(value) < 20 and int(value) <= most):
+        raise Invalid(fields={name: f"Must be a whole number from 0 to {most}."})
+    return int(value)

@@ -1,0 +1,101 @@
+"""This process as a server: its hub, its lease, its heartbeats."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import logging
+import secrets
+import time
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+from channels.layers import get_channel_layer
+from django.conf import settings
+
+from chat.realtime import lease, periodic
+from chat.realtime.close_codes import CloseCode
+from chat.realtime.database import in_database
+from chat.realtime.doorbell import set_listener
+from chat.realtime.hub import Hub
+
+if TYPE_CHECKING:
+    from chat.realtime.connection import Connection
+
+logger = logging.getLogger(__name__)
+
+# Seconds between looks at the heartbeats.
+HEARTBEAT_TICK_S = 1.0
+
+
+class Server:
+    """One per event loop, made when the first connection or request comes."""
+
+    _by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, Server] = WeakKeyDictionary()
+
+    def __init__(self) -> None:
+        self.hub = Hub(get_channel_layer(), on_tick=self._on_tick)
+        self.connections: set[Connection] = set()
+        self._starting = asyncio.Lock()
+        self._beating: asyncio.Task[None] | None = None
+        self._periodic = periodic.Schedule()
+
+    @classmethod
+    async def running(cls) -> Server:
+        """Return the server of this loop, started. Raises what the database raises."""
+        loop = asyncio.get_running_loop()
+        server = cls._by_loop.get(loop)
+        if server is None:
+            server = cls._by_loop[loop] = cls()
+        async with server._starting:
+            if not server.hub.is_running:
+                await server._start()
+        return server
+
+    async def _start(self) -> None:
+        await self.hub.start()
+        set_listener(self.hub)
+        self._beating = asyncio.create_task(self._beat_forever())
+
+    async def stop(self) -> None:
+        """End everything that was started here; for tests and for an orderly exit."""
+        set_listener(None)
+        if self._beating is not None:
+            self._beating.cancel()
+            await asyncio.gather(self._beating, return_exceptions=True)
+        await self.hub.stop()
+        await in_database(lease.release)
+        self._by_loop.pop(asyncio.get_running_loop(), None)
+
+    def now(self) -> float:
+        """Monotonic seconds."""
+        return time.monotonic()
+
+    def new_connection_id(self) -> str:
+        """11 bytes as base64 without `/` and `+`: this process's four, and seven at random."""
+        while True:
+            name = base64.b64encode(lease.NODE + secrets.token_bytes(7)).decode()
+            if "/" not in name and "+" not in name:
+                return name
+
+    async def _on_tick(self) -> None:
+        await in_database(lease.renew)
+        await self._periodic.run_due()
+
+    async def _beat_forever(self) -> None:
+        while True:
+            await asyncio.sleep(HEARTBEAT_TICK_S)
+            self.look_at_heartbeats()
+
+    def look_at_heartbeats(self) -> None:
+        """Send what is due, and close who has been silent for two heartbeats."""
+        now = self.now()
+        interval = settings.HEARTBEAT_MS / 1000
+        for connection in list(self.connections):
+            if connection.is_quiet or connection.is_closing:
+                continue
+            if now - connection.heard_at > 2 * interval:
+                connection.close(CloseCode.HEARTBEAT_MISSED)
+            elif now - connection.beat_at >= interval:
+                connection.beat_at = now
+                connection.beat()

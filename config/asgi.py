@@ -1,0 +1,22 @@
+"""The ASGI application: Django, the sockets, and the streams beside them."""
+
+from __future__ import annotations
+
+import os
+
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+django_application = get_asgi_application()
+
+from django.conf import settings
+
+from chat.realtime.startup import prepare
+from config import hardening
+from config.routing import build_application
+
+hardening.install(
+    message_bytes_max=settings.MESSAGE_BYTES_MAX, body_bytes_max=settings.REQUEST_BODY_MAX
+)
+prepare()
+application = hardening.BodyLimit(build_application(django_application), settings.REQUEST_BODY_MAX)

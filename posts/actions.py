@@ -1,0 +1,138 @@
+"""What sockets can ask about posts."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+from chat.access import Viewer, access_room
+from chat.actions import Seq, Slug
+from chat.realtime.database import in_database
+from chat.realtime.router import Request, router
+from posts import services
+from posts.models import Post
+from posts.representation import post_data, posts_data
+
+PostId = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+# Posts that a stream computes at a time, so that the first come before the last are read.
+HISTORY_BATCH = 20
+
+
+class Create(Struct):
+    room: Slug
+    text: str
+    reply_to: PostId | None = None
+    client_id: str | UnsetType = UNSET
+
+
+class Edit(Struct):
+    id: PostId
+    text: str | UnsetType = UNSET
+    alts: list[str] | UnsetType = UNSET
+
+
+class Delete(Struct):
+    id: PostId
+
+
+class React(Struct):
+    post_id: PostId
+    emoji: str
+
+
+class History(Struct):
+    room: Slug
+    before_seq: Annotated[int, msgspec.Meta(ge=1, lt=2**63)] | UnsetType = UNSET
+    after_seq: Seq | UnsetType = UNSET
+    limit: Annotated[int, msgspec.Meta(ge=1, le=100)] = 50
+
+
+@router.action("post.create", body=Create, scope="post")
+async def create(request: Request, body: Create) -> dict[str, Any]:
+    """Store a post; pictures come over REST."""
+    return await in_database(_create, request.connection.identity.viewer, body)
+
+
+@router.action("post.edit", body=Edit, scope="post")
+async def edit(request: Request, body: Edit) -> dict[str, Any]:
+    return await in_database(_edit, request.connection.identity.viewer, body)
+
+
+@router.action("post.delete", body=Delete, scope="post")
+async def delete(request: Request, body: Delete) -> dict[str, Any]:
+    return await in_database(_delete, request.connection.identity.viewer, body)
+
+
+@router.action("reaction.add", body=React, scope="post")
+async def add_reaction(request: Request, body: React) -> dict[str, Any]:
+    return await in_database(_react, services.add_reaction, request, body)
+
+
+@router.action("reaction.remove", body=React, scope="post")
+async def remove_reaction(request: Request, body: React) -> dict[str, Any]:
+    return await in_database(_react, services.remove_reaction, request, body)
+
+
+@router.action("history", body=History, is_stream=True)
+async def history(request: Request, body: History) -> AsyncIterator[dict[str, Any]]:
+    """Stream a room's standing posts, newest first unless `after_seq` is given."""
+    viewer = request.connection.identity.viewer
+    left = body.limit
+    while left > 0:
+        batch = await in_database(_history, viewer, body, min(left, HISTORY_BATCH))
+        for post in batch:
+            yield post
+        left -= len(batch)
+        if len(batch) < HISTORY_BATCH:
+            return
+        if body.after_seq is UNSET:
+            body.before_seq = batch[-1]["seq"]
+        else:
+            body.after_seq = batch[-1]["seq"]
+
+
+def _create(viewer: Viewer, body: Create) -> dict[str, Any]:
+    post = services.create_post(
+        viewer=viewer,
+        room_slug=body.room,
+        text=body.text,
+        reply_to=body.reply_to,
+        client_id=None if body.client_id is UNSET else body.client_id,
+    )
+    return post_data(post)
+
+
+def _edit(viewer: Viewer, body: Edit) -> dict[str, Any]:
+    post = services.edit_post(
+        viewer=viewer,
+        post_id=body.id,
+        text=None if body.text is UNSET else body.text,
+        alts=None if body.alts is UNSET else body.alts,
+    )
+    return post_data(post)
+
+
+def _delete(viewer: Viewer, body: Delete) -> dict[str, Any]:
+    return post_data(services.delete_post(viewer=viewer, post_id=body.id))
+
+
+def _react(
+    service: Callable[..., tuple[Post, str, int]], request: Request, body: React
+) -> dict[str, Any]:
+    viewer = request.connection.identity.viewer
+    post, emoji, count = service(viewer=viewer, post_id=body.post_id, emoji=body.emoji)
+    return {"post_id": str(post.pk), "emoji": emoji, "count": count}
+
+
+def _history(viewer: Viewer, body: History, limit: int) -> list[dict[str, Any]]:
+    posts = Post.objects.in_room(access_room(viewer, body.room)).standing().for_display()
+    if body.before_seq is not UNSET:
+        posts = posts.before(body.before_seq)
+    if body.after_seq is not UNSET:
+        posts = posts.after(body.after_seq).oldest_first()
+    else:
+        posts = posts.newest_first()
+    return posts_data(list(posts[:limit]))
