@@ -28,6 +28,7 @@ PRODUCTION = {
     "SECRET_KEY": secrets.token_urlsafe(64),
     "ALLOWED_HOSTS": "example.org",
 }
+ABSENT = "not there yet"
 # What an operator's shell may hold and no check should hear of.
 FOREIGN = ("ALLOWED_HOSTS", "DATABASE_URL", "MEDIA_ROOT", "REDIS_URL", "SECRET_KEY", "STATIC_ROOT")
 
@@ -99,7 +100,7 @@ def outcome(check: Check, variables: dict[str, str]) -> str:
     """Run one check and return "ok", or what was wrong in a few words."""
     paths = [path for path in check.paths if (ROOT / path).exists()]
     if check.paths and not paths:
-        return "nothing there yet"
+        return ABSENT
     values = {name: value.format_map(variables) for name, value in check.variables.items()}
     try:
         command = check.command() if callable(check.command) else check.command
@@ -134,7 +135,10 @@ def main(names: list[str]) -> int:
     for name, result, took_s in results:
         print(f"{took_s:7.1f} s  {name:18}{result}")
     failed = [name for name, result, _ in results if result.startswith("FAILED")]
-    verdict = f"FAILED: {', '.join(failed)}" if failed else f"All {len(results)} checks passed"
+    absent = [name for name, result, _ in results if result == ABSENT]
+    verdict = f"FAILED: {', '.join(failed)}" if failed else "Everything passed"
+    if absent:
+        verdict += f"; not there yet: {', '.join(absent)}"
     print(f"\n{verdict}, in {time.monotonic() - started:.0f} s.")
     return 1 if failed else 0
 
