@@ -16,7 +16,7 @@ from chat.realtime.room_state import Subscription
 from chat.realtime.router import ANSWERED, Request, router
 
 Slug = Annotated[str, msgspec.Meta(min_length=1, max_length=50)]
-Seq = Annotated[int, msgspec.Meta(ge=0, lt=2**63)]
+Seq = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 
 
 class Position(Struct):

@@ -11,6 +11,7 @@ django_application = get_asgi_application()
 
 from django.conf import settings
 
+from chat.realtime.server import Server
 from chat.realtime.startup import prepare
 from config import hardening
 from config.routing import build_application
@@ -18,5 +19,6 @@ from config.routing import build_application
 hardening.install(
     message_bytes_max=settings.MESSAGE_BYTES_MAX, body_bytes_max=settings.REQUEST_BODY_MAX
 )
+hardening.on_shutdown(Server.drain_all)
 prepare()
 application = hardening.BodyLimit(build_application(django_application), settings.REQUEST_BODY_MAX)

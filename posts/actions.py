@@ -45,7 +45,7 @@ class React(Struct):
 
 class History(Struct):
     room: Slug
-    before_seq: Annotated[int, msgspec.Meta(ge=1, lt=2**63)] | UnsetType = UNSET
+    before_seq: Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)] | UnsetType = UNSET
     after_seq: Seq | UnsetType = UNSET
     limit: Annotated[int, msgspec.Meta(ge=1, le=100)] = 50
 

@@ -165,6 +165,9 @@ class Connection:
     def revoke(self) -> None:
         self.close(CloseCode.SIGNED_OUT)
 
+    def drain(self, retry_after_ms: int) -> None:
+        self.close(CloseCode.DRAINING, retry_after_ms=retry_after_ms)
+
     # --- being a subscriber -----------------------------------------------------------------
 
     def deliver(self, frame: Frame) -> None:

@@ -20,12 +20,13 @@ class Readiness:
     """
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
-        checks = {"database": False, "layer": False}
+        checks = {"database": False, "layer": False, "accepting": False}
         try:
             await in_database(_ask_database)
             checks["database"] = True
             server = await Server.running()
             checks["layer"] = server.hub.link.is_hearing
+            checks["accepting"] = not server.is_draining
         except DatabaseError:
             pass
         is_ready = all(checks.values())

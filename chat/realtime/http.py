@@ -100,6 +100,9 @@ class Reader:
     def revoke(self) -> None:
         raise NotImplementedError
 
+    def drain(self, retry_after_ms: int) -> None:
+        raise NotImplementedError
+
 
 class WaitingReader(Reader):
     """A long-poll: over at the first thing that happens."""
@@ -129,6 +132,9 @@ class WaitingReader(Reader):
         self.refusal = NotAuthenticated()
         self.happened.set()
 
+    def drain(self, retry_after_ms: int) -> None:
+        self.happened.set()
+
 
 class StreamingReader(Reader):
     """An event stream: an outbox of records."""
@@ -155,6 +161,9 @@ class StreamingReader(Reader):
 
     def revoke(self) -> None:
         self._end()
+
+    def drain(self, retry_after_ms: int) -> None:
+        self.outbox.finish(Text(f"retry: {retry_after_ms}\n\n"))
 
 
 class Records(Burst):

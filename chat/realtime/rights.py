@@ -30,6 +30,9 @@ class Revocable(Protocol):
     def revoke(self) -> None:
         """Close; nothing more is delivered."""
 
+    def drain(self, retry_after_ms: int) -> None:
+        """End, and come back to another process after that time."""
+
 
 class SocketIndex:
     """The open connections of this process by person, session and key."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import logging
+import random
 import secrets
 import time
 from typing import TYPE_CHECKING
@@ -26,6 +27,8 @@ logger = logging.getLogger(__name__)
 
 # Seconds between looks at the heartbeats.
 HEARTBEAT_TICK_S = 1.0
+# Milliseconds over which the clients of a stopping process come back to another.
+RETURN_SPREAD_MS = 5000
 
 
 class Server:
@@ -36,6 +39,7 @@ class Server:
     def __init__(self) -> None:
         self.hub = Hub(get_channel_layer(), on_tick=self._on_tick)
         self.connections: set[Connection] = set()
+        self.is_draining = False
         self._starting = asyncio.Lock()
         self._beating: asyncio.Task[None] | None = None
         self._periodic = periodic.Schedule()
@@ -66,6 +70,20 @@ class Server:
         await self.hub.stop()
         await in_database(lease.release)
         self._by_loop.pop(asyncio.get_running_loop(), None)
+
+    @classmethod
+    async def drain_all(cls) -> None:
+        """Send everybody of this process elsewhere; returns when they have gone."""
+        for server in list(cls._by_loop.values()):
+            await server.drain()
+
+    async def drain(self) -> None:
+        """Close every connection with a time to come back, spread over RETURN_SPREAD_MS."""
+        self.is_draining = True
+        for connection in list(self.hub.sockets.all):
+            connection.drain(random.randrange(RETURN_SPREAD_MS))  # noqa: S311
+        while self.hub.sockets.all or self.connections:
+            await asyncio.sleep(0.05)
 
     def now(self) -> float:
         """Monotonic seconds."""
