@@ -26,7 +26,7 @@ def access_person(viewer: Viewer) -> User:
     """Return the viewer as a person who may act, read afresh."""
     if not isinstance(viewer, User):
         raise NotAuthenticated
-    person = User.objects.active().filter(pk=viewer.pk).first()
+    person: User | None = User.objects.active().filter(pk=viewer.pk).first()
     if person is None:
         raise NotAuthenticated("This account is not active.")
     return person

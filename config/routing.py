@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from channels.routing import ProtocolTypeRouter, URLRouter
 from django.conf import settings
@@ -14,6 +14,11 @@ from chat.realtime.health import Readiness
 from chat.realtime.http import EventStream, LongPoll
 
 SLUG = rf"(?P<slug>{SLUG_PATTERN})"
+
+
+def route(pattern: str, application: object, **kwargs: str) -> Any:
+    """Route a path to an ASGI application; Channels' routers take Django's patterns."""
+    return re_path(pattern, cast(Any, application), kwargs)
 
 
 class Refusal:
@@ -32,18 +37,18 @@ def build_application(django_application: Any) -> ProtocolTypeRouter:
         {
             "http": URLRouter(
                 [
-                    re_path(rf"^api/rooms/{SLUG}/events/$", LongPoll()),
-                    re_path(rf"^api/rooms/{SLUG}/stream/$", EventStream()),
-                    re_path(r"^readyz$", Readiness()),
-                    re_path(r"", django_application),
+                    route(rf"^api/rooms/{SLUG}/events/$", LongPoll()),
+                    route(rf"^api/rooms/{SLUG}/stream/$", EventStream()),
+                    route(r"^readyz$", Readiness()),
+                    route(r"", django_application),
                 ]
             ),
             "websocket": URLRouter(
                 [
-                    re_path(r"^ws/$", gateway),
-                    re_path(rf"^ws/rooms/{SLUG}/$", gateway),
-                    re_path(r"^chats?$", gateway, kwargs=lobby),
-                    re_path(r"", Refusal()),
+                    route(r"^ws/$", gateway),
+                    route(rf"^ws/rooms/{SLUG}/$", gateway),
+                    route(r"^chats?$", gateway, **lobby),
+                    route(r"", Refusal()),
                 ]
             ),
         }

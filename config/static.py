@@ -5,7 +5,7 @@ from __future__ import annotations
 from servestatic.storage import CompressedManifestStaticFilesStorage
 
 
-class ModuleManifestStorage(CompressedManifestStaticFilesStorage):
+class ModuleManifestStorage(CompressedManifestStaticFilesStorage):  # type: ignore[misc]  # untyped
     """Rewrites `import` and `export … from` to the hashed names, so that modules need no bundler."""
 
     support_js_module_import_aggregation = True

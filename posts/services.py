@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import unicodedata
 from collections.abc import Sequence
-from typing import BinaryIO
 from uuid import UUID
 
 from django.conf import settings
@@ -29,6 +28,7 @@ from posts.access import (
 )
 from posts.attachments import attached, digest
 from posts.models import Picture, Post, Reaction
+from posts.pictures.examine import Upload
 
 
 def create_post(
@@ -36,7 +36,7 @@ def create_post(
     viewer: Viewer,
     room_slug: str,
     text: object = "",
-    images: Sequence[BinaryIO] = (),
+    images: Sequence[Upload] = (),
     alts: Sequence[object] = (),
     reply_to: UUID | str | None = None,
     client_id: object = None,
@@ -56,7 +56,7 @@ def _create_post(
     key: str,
     room_slug: str,
     text: object,
-    images: Sequence[BinaryIO],
+    images: Sequence[Upload],
     alts: Sequence[object],
     reply_to: UUID | str | None,
 ) -> Post:

@@ -63,7 +63,7 @@ class RightsChangeQuerySet(models.QuerySet["RightsChange"]):
 
     def bulk_create(
         self, objs: Iterable[RightsChange], *args: object, **kwargs: object
-    ) -> list[RightsChange]:  # type: ignore[override]
+    ) -> list[RightsChange]:
         raise TypeError("The rights log is numbered under a lock; append to it.")
 
 

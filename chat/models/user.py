@@ -49,8 +49,8 @@ class User(AbstractUser):
     display_name = models.CharField(max_length=60, blank=True)
     # A media key; the picture itself is made and served by posts.
     avatar = models.CharField(max_length=200, blank=True)
-    first_name = None
-    last_name = None
+    first_name = None  # type: ignore[assignment]  # Django's way to drop an inherited field
+    last_name = None  # type: ignore[assignment]
 
     objects: ClassVar[PeopleManager] = PeopleManager()
 
@@ -72,8 +72,8 @@ class User(AbstractUser):
         return self.get_full_name()
 
     @classmethod
-    def from_db(cls, db: str | None, field_names: Any, values: Any) -> Self:
-        user = super().from_db(db, field_names, values)
+    def from_db(cls, db: str | None, field_names: Any, values: Any, **kwargs: Any) -> Self:
+        user = super().from_db(db, field_names, values, **kwargs)
         user._stored = (user.__dict__.get("password"), user.__dict__.get("is_active"))
         return user
 
@@ -86,7 +86,9 @@ class User(AbstractUser):
         The session that sets its own person's password keeps its sockets. A stronger hash of
         the same password, which signing in may write, is no change.
         """
-        is_rehash = self._password is None and kwargs.get("update_fields") == ["password"]
+        # Django sets `_password` for a new password, and not when it hashes the old one anew.
+        is_new = getattr(self, "_password", None) is not None
+        is_rehash = not is_new and kwargs.get("update_fields") == ["password"]
         with transaction.atomic():
             super().save(*args, **kwargs)
             password, was_active = self._stored

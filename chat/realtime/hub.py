@@ -257,6 +257,12 @@ class Hub:
 
     # --- the log ----------------------------------------------------------------------------
 
+    def _is_busy(self, state: RoomState) -> bool:
+        """Whether what has been read is still being handed out."""
+        if state.is_closed or state.seq is None:
+            return False
+        return state.is_paused or state.seq + 1 in state.early
+
     def _expect(self, state: RoomState, seq: int) -> None:
         """Read the log if number `seq`, which is there, has not come by itself in a moment."""
         if state.seq is not None and state.seq < seq and state.gap_timer is None:
@@ -271,9 +277,10 @@ class Hub:
 
     async def _fill(self, state: RoomState) -> None:
         """Read everything behind the room's position from the log: one reader per room."""
+        head: stream.Head | None = None
         try:
-            while not state.is_closed and state.seq is not None:
-                after = state.seq
+            while not state.is_closed:
+                after = state.seq or 0
                 head = (await in_database(stream.heads, [state.room_id])).get(state.room_id)
                 if head is None or not self._fits(state, head, after):
                     return
@@ -281,15 +288,16 @@ class Hub:
                     stream.read, head, state.slug, after=after, limit=settings.REPLAY_EVENTS_MAX
                 )
                 for frame in frames:
-                    if frame.seq > state.seq:
+                    if frame.seq > (state.seq or 0):
                         state.early[frame.seq] = state.ring.share(frame)
                 self._drain(state)
-                while not state.is_closed and (state.is_paused or state.seq + 1 in state.early):
+                while self._is_busy(state):
                     await asyncio.sleep(0.005)  # a batch, or a check of rights, is under way
                 if len(frames) < settings.REPLAY_EVENTS_MAX:
                     return
         except stream.Trimmed:
-            self._reset(state, head, "trimmed")
+            if head is not None:
+                self._reset(state, head, "trimmed")
         except Exception as error:
             logger.warning("Room %s could not be read: %s", state.slug, error)
         finally:

@@ -81,7 +81,7 @@ class Server:
         """Close every connection with a time to come back, spread over RETURN_SPREAD_MS."""
         self.is_draining = True
         for connection in list(self.hub.sockets.all):
-            connection.drain(random.randrange(RETURN_SPREAD_MS))  # noqa: S311
+            connection.drain(random.randrange(RETURN_SPREAD_MS))
         while self.hub.sockets.all or self.connections:
             await asyncio.sleep(0.05)
 

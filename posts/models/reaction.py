@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.conf import settings
 from django.db import models
+from django.db.models.functions import RowNumber
 
 from chat.models import User
 from chat.realtime import stream
@@ -18,12 +21,12 @@ class ReactionQuerySet(PublishedQuerySet["Reaction"]):
     def by(self, user: User) -> ReactionQuerySet:
         return self.filter(user=user)
 
-    def ranked(self) -> ReactionQuerySet:
+    def ranked(self) -> models.QuerySet[Any]:
         """Each with `count` and `row`, its place among those of the same post and emoji."""
-        same = {"partition_by": [models.F("post_id"), models.F("emoji")]}
+        same = [models.F("post_id"), models.F("emoji")]
         return self.annotate(
-            row=models.Window(models.functions.RowNumber(), order_by="pk", **same),
-            count=models.Window(models.Count("pk"), **same),
+            row=models.Window(RowNumber(), partition_by=same, order_by="pk"),
+            count=models.Window(models.Count("pk"), partition_by=same),
         )
 
 
