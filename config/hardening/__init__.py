@@ -17,7 +17,14 @@ from config.hardening.draining import on_shutdown
 from config.hardening.limits import BODY_BYTES_MAX, MESSAGE_BYTES_MAX, Limits
 from config.hardening.tested import UnsupportedServer
 
-__all__ = ["BodyLimit", "UnsupportedServer", "install", "on_shutdown"]
+__all__ = [
+    "BODY_BYTES_MAX",
+    "MESSAGE_BYTES_MAX",
+    "BodyLimit",
+    "UnsupportedServer",
+    "install",
+    "on_shutdown",
+]
 
 SERVERS = ("daphne", "uvicorn")
 

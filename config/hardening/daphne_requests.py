@@ -1,5 +1,8 @@
 """daphne's HTTP with deadlines, a limit on bodies, and a send that waits."""
 
+# daphne and Twisted have hardly any types.
+# mypy: allow-subclassing-any, allow-untyped-calls
+
 import asyncio
 from io import BytesIO
 from typing import Any, BinaryIO
@@ -27,7 +30,7 @@ class Channel(http.HTTPChannel):
 
     is_idle = False
     # Seconds from a deadline to the abort of a connection that does not close.
-    abortTimeout = 5  # noqa: N815 - Twisted's name.
+    abortTimeout = 5
 
     def connectionMade(self) -> None:
         super().connectionMade()
@@ -52,7 +55,8 @@ class Request(Flow, WebRequest):
     body_bytes_max: int
     received_bytes = 0
     is_refused = False
-    # The body, which the application reads from where it was spooled.
+    # daphne's is empty once the application begins; it reads the other, where it was spooled.
+    content: BinaryIO | None
     body: BinaryIO | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -113,8 +117,6 @@ class Request(Flow, WebRequest):
             return
         self.received_bytes += len(data)
         if self.received_bytes > self.body_bytes_max:
-            self.content.close()
-            self.content = None
             self._refuse()
             return
         super().handleContentChunk(data)
@@ -134,9 +136,17 @@ class Request(Flow, WebRequest):
             return self.basic_error(400, b"Bad Request", "Invalid sub-protocol")
         return super().process()
 
+    def handle_exception(self, exception: BaseException) -> None:
+        # A second head would raise, which ends daphne's loop that clears finished connections.
+        if self._response_started:
+            self.transport.abortConnection()
+        else:
+            super().handle_exception(exception)
+
     def finish(self) -> None:
         if self.producer is not None:
             self.unregisterProducer()
+            self.resumeProducing()
         self._close_body()
         super().finish()
 
@@ -152,6 +162,9 @@ class Request(Flow, WebRequest):
 
     def _refuse(self) -> None:
         self.is_refused = True
+        if self.content is not None:
+            self.content.close()
+            self.content = None
         self.requestHeaders.removeHeader(b"Expect")
         body = too_large(self.body_bytes_max)
         self.channel.transport.write(

@@ -19,9 +19,14 @@ bounds on input |
 version 13 only, close frames instead of drops, 128 KiB; frames made once |
 | `FileDescriptor.dataBuffer`, `._tempDataLen`, `.writeSomeData` | nothing is buffered: write now |
 | `WebRequest.process`, `.basic_error`, `.finish` | mount point, sub-protocols; the producer |
+| `WebRequest.handle_exception`, `._response_started` | an exception in mid-response ended \
+`Server.application_checker` |
 | twisted `Request.gotLength`, `.handleContentChunk`, `.requestReceived`, `.content` | bodies |
 | `HTTPChannel.resetTimeout`, `.allContentReceived`, `.setTimeout`, `.abortTimeout` | deadlines |
 """
+
+# daphne and Twisted have hardly any types.
+# mypy: allow-subclassing-any, allow-untyped-calls
 
 import asyncio
 import logging
@@ -31,9 +36,9 @@ from typing import Any
 import daphne.server
 from autobahn.websocket.protocol import PreparedMessage, WebSocketServerFactory
 from daphne.http_protocol import WebRequest
-from daphne.server import Server
+from daphne.server import Server, reactor
 from daphne.ws_protocol import WebSocketProtocol
-from twisted.internet import reactor, tcp
+from twisted.internet import tcp
 from twisted.internet.abstract import FileDescriptor
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import serverFromString
@@ -78,8 +83,8 @@ def _names() -> Iterator[Name]:
         WebSocketServerFactory: "setProtocolOptions prepareMessage",
         PreparedMessage(b"", False, False, True): "payloadHybi",
         FileDescriptor(reactor): "dataBuffer _tempDataLen writeSomeData",
-        WebRequest: "process basic_error finish gotLength handleContentChunk requestReceived"
-        " content",
+        WebRequest: "process basic_error finish handle_exception gotLength handleContentChunk"
+        " requestReceived content",
         HTTPChannel: "resetTimeout allContentReceived setTimeout abortTimeout",
     }
     for owner, names in of.items():

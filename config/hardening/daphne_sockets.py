@@ -1,10 +1,14 @@
 """daphne's WebSocket protocol with bounds, close frames, and a send that waits."""
 
+# daphne and Twisted have hardly any types.
+# mypy: allow-subclassing-any, allow-untyped-calls
+
 from typing import Any
 
 from autobahn.util import encode_truncate
+from daphne.server import reactor
 from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
-from twisted.internet import reactor, tcp
+from twisted.internet import tcp
 
 from config.hardening.daphne_flow import Flow
 from config.hardening.limits import ABORT, CLOSE_S
@@ -28,6 +32,7 @@ class Socket(Flow, WebSocketProtocol):
     is_plain = False
     fragment_count = 0
     unsent_bytes = 0
+    muted = False
 
     # The application's side
 
@@ -65,11 +70,11 @@ class Socket(Flow, WebSocketProtocol):
             super().handle_reply(message)
 
     def restart(self) -> None:
-        """Close with 1012 and tell the application, without waiting for the other side."""
-        if self.state == self.STATE_OPEN:
+        """Close with 1012, unless that is done, and tell the application at once."""
+        if self.state in (self.STATE_OPEN, self.STATE_CLOSING) and not self.muted:
             self.sendCloseFrame(SERVICE_RESTART, b"")
             self.application_queue.put_nowait(
-                {"type": "websocket.disconnect", "code": SERVICE_RESTART}
+                {"type": "websocket.disconnect", "code": self.localCloseCode}
             )
             self.muted = True
 
@@ -137,6 +142,8 @@ class Socket(Flow, WebSocketProtocol):
 
     def sendCloseFrame(self, *args: Any, **kwargs: Any) -> None:
         super().sendCloseFrame(*args, **kwargs)
+        # Nothing more will be sent, so that nobody need wait for room.
+        self.resumeProducing()
         if self.is_input_paused:
             # The other side's answer is behind what we left unread.
             self._resume_input()

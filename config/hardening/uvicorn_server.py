@@ -79,8 +79,8 @@ def install(limits: Limits) -> None:
         [(WebSocketsSansIOProtocol, name) for name in vars(Socket) if not name.startswith("_")],
     )
 
-    async def startup(server: Server, sockets: list[socket.socket] | None = None) -> None:
-        config = server.config
+    async def startup(self: Server, sockets: list[socket.socket] | None = None) -> None:
+        config = self.config
         if config.ws_protocol_class is WebSocketsSansIOProtocol:
             config.ws_protocol_class = Socket
         elif config.ws_protocol_class is not Socket:
@@ -88,15 +88,15 @@ def install(limits: Limits) -> None:
         config.ws_max_size = min(config.ws_max_size, limits.message_bytes_max)
         if config.timeout_graceful_shutdown is None:
             config.timeout_graceful_shutdown = GRACE_S
-        await _startup(server, sockets)
+        await _startup(self, sockets)
 
     Server.startup = startup  # type: ignore[method-assign]
     Server.shutdown = shutdown  # type: ignore[method-assign]
 
 
-async def shutdown(server: Server, sockets: list[socket.socket] | None = None) -> None:
+async def shutdown(self: Server, sockets: list[socket.socket] | None = None) -> None:
     """Refuse new connections, let the application say goodbye, then close as uvicorn does."""
-    for listener in server.servers:
+    for listener in self.servers:
         listener.close()
     await drain()
-    await _shutdown(server, sockets)
+    await _shutdown(self, sockets)
