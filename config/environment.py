@@ -118,7 +118,9 @@ def postgresql(*, pool_size: int, **where: Any) -> dict[str, Any]:
     The timeouts (milliseconds) end what would hold a room's lock: a statement, a wait for a
     lock, a transaction that its process forgot.
     """
-    timeouts = {
+    options = {
+        # What was acknowledged is on disk, whatever the server's default is.
+        "synchronous_commit": "on",
         "statement_timeout": 10_000,
         "lock_timeout": 5_000,
         "idle_in_transaction_session_timeout": 10_000,
@@ -130,7 +132,7 @@ def postgresql(*, pool_size: int, **where: Any) -> dict[str, Any]:
         "OPTIONS": {
             # Waiting longer than `timeout` seconds for a connection is an error.
             "pool": {"min_size": 0, "max_size": pool_size, "timeout": 5},
-            "options": " ".join(f"-c {key}={value}" for key, value in timeouts.items()),
+            "options": " ".join(f"-c {key}={value}" for key, value in options.items()),
             "connect_timeout": 3,
         },
     }

@@ -107,9 +107,11 @@ if REDIS_URLS:
     }
     CACHES = {
         "default": {
-            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "BACKEND": "config.cache.ForgivingRedisCache",
             "LOCATION": REDIS_URLS,
             "KEY_PREFIX": env.text("REDIS_PREFIX", "picturegram"),
+            # Seconds.
+            "OPTIONS": {"socket_timeout": 2, "socket_connect_timeout": 1},
         }
     }
 else:
