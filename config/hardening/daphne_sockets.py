@@ -22,6 +22,9 @@ FRAGMENTS_MAX = 4096
 # RFC 6455, 7.4: what may stand in a close frame.
 CLOSE_CODES = frozenset({*range(1000, 1004), *range(1007, 1014), *range(3000, 5000)})
 SERVICE_RESTART = 1012
+# Frames of recent texts, and the longest text worth keeping: what is longer goes to one socket.
+FRAMES_KEPT = 16
+KEPT_TEXT_MAX = 16 * 1024
 
 
 class Socket(Flow, WebSocketProtocol):
@@ -172,8 +175,8 @@ class SocketFactory(WebSocketFactory):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._text: str | None = None
-        self._text_frame = b""
+        # By the text's identity, which is its own for as long as it is kept here.
+        self._frames: dict[int, tuple[str, bytes]] = {}
 
     def setProtocolOptions(self, **options: Any) -> None:
         for name in ("maxMessagePayloadSize", "maxFramePayloadSize"):
@@ -185,16 +188,21 @@ class SocketFactory(WebSocketFactory):
     def frame(self, message: dict[str, Any]) -> bytes:
         """Return the frame of a `websocket.send`.
 
-        The last text's frame is kept: a text that goes to many sockets is encoded for the first
-        of them, provided that it is the very same object.
+        A text that goes to many sockets is framed for the first of them only, provided that it
+        is the very same object.
         """
         text: str | None = message.get("text")
         if text is None:
             return self._frame(message["bytes"], is_binary=True)
-        if text is not self._text:
-            self._text_frame = self._frame(text.encode(), is_binary=False)
-            self._text = text
-        return self._text_frame
+        kept = self._frames.get(id(text))
+        if kept is not None:
+            return kept[1]
+        frame = self._frame(text.encode(), is_binary=False)
+        if len(text) <= KEPT_TEXT_MAX:
+            self._frames[id(text)] = text, frame
+            if len(self._frames) > FRAMES_KEPT:
+                del self._frames[next(iter(self._frames))]
+        return frame
 
     def _frame(self, payload: bytes, *, is_binary: bool) -> bytes:
         frame: bytes = self.prepareMessage(payload, is_binary, doNotCompress=True).payloadHybi
