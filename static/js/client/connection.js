@@ -1,6 +1,7 @@
 import { Backoff } from './backoff.js';
 import { systemClock } from './clock.js';
 import { Verdict, verdictOf } from './close-codes.js';
+import { ConnectionState } from './connection-state.js';
 import { Emitter } from './emitter.js';
 import { NoAnswerError, RefusedError } from './errors.js';
 import { Poller } from './poller.js';
@@ -8,31 +9,11 @@ import { Socket } from './socket.js';
 import { Subscriptions } from './subscriptions.js';
 
 /** @import { Clock } from './clock.js' */
+/** @import { ConnectionStateName } from './connection-state.js' */
 /** @import { Ending, WebSocketClass } from './socket.js' */
 /** @import { Poll } from './poller.js' */
 /** @import { RoomSubscription } from './subscriptions.js' */
 /** @import { Hello } from './wire.js' */
-
-/**
- * What is true of the connection right now.
- * @enum {string}
- */
-export const ConnectionState = /** @type {const} */ ({
-  /** The first attempt is under way. */
-  CONNECTING: 'connecting',
-  /** The socket is open and every room is up to date. */
-  LIVE: 'live',
-  /** The socket was lost; the next attempt is under way or waiting. */
-  RECONNECTING: 'reconnecting',
-  /** No socket gets through; the server is asked over HTTP instead. */
-  POLLING: 'polling',
-  /** Nobody answers, neither on a socket nor over HTTP. */
-  OFFLINE: 'offline',
-  /** Over, by us or by the server; nothing comes back by itself. */
-  STOPPED: 'stopped',
-});
-
-/** @typedef {typeof ConnectionState[keyof typeof ConnectionState]} ConnectionStateName */
 
 /**
  * @typedef {object} Transition

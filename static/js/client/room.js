@@ -1,6 +1,6 @@
 import { Backoff } from './backoff.js';
 import { systemClock } from './clock.js';
-import { ConnectionState } from './connection.js';
+import { ConnectionState } from './connection-state.js';
 import { Emitter } from './emitter.js';
 import { NoAnswerError, RefusedError } from './errors.js';
 import { Outbox } from './outbox.js';

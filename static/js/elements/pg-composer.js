@@ -1,0 +1,76 @@
+import { Attachments } from '../attachments.js';
+import { find, Ties } from '../dom.js';
+
+/** @import { RoomContext } from './pg-room.js' */
+
+/** From here on the characters that are left are counted aloud. */
+const FEW_LEFT = 200;
+
+/** "What's Up?": the form that the server rendered, sent without leaving the page. */
+export class PgComposer extends HTMLElement {
+  #ties = new Ties();
+
+  disconnectedCallback() {
+    this.#ties.cut();
+  }
+
+  /** @param {RoomContext} context */
+  connect(context) {
+    const { signal } = this.#ties;
+    const form = find(this, 'form', HTMLFormElement);
+    const text = find(this, 'textarea', HTMLTextAreaElement);
+    const attachments = new Attachments(this, context.limits, signal);
+    if (/Mac|iP(hone|ad)/.test(navigator.platform)) {
+      find(this, '[data-keys]', HTMLElement).textContent = '⌘ Enter';
+    }
+
+    form.addEventListener(
+      'submit',
+      (event) => {
+        event.preventDefault();
+        const draft = { text: text.value.trim(), pictures: attachments.pictures() };
+        if (!draft.text && !draft.pictures.length) {
+          attachments.complain(['Write something, or attach a picture.']);
+          text.focus();
+          return;
+        }
+        context.room.send(draft);
+        attachments.clear();
+        text.value = '';
+        this.#count(text);
+        text.focus({ preventScroll: true });
+        window.scrollTo({ top: 0 });
+      },
+      { signal },
+    );
+    text.addEventListener(
+      'keydown',
+      (event) => {
+        const isEnter = event.key === 'Enter' && (event.ctrlKey || event.metaKey);
+        // An Enter that ends the composition of a character is not ours.
+        if (isEnter && !event.isComposing) form.requestSubmit();
+      },
+      { signal },
+    );
+    text.addEventListener(
+      'input',
+      () => {
+        attachments.complain([]);
+        this.#count(text);
+      },
+      { signal },
+    );
+    this.#count(text);
+  }
+
+  /** @param {HTMLTextAreaElement} text */
+  #count(text) {
+    const left = text.maxLength - text.value.length;
+    const place = find(this, '[data-left]', HTMLElement);
+    place.hidden = left > FEW_LEFT;
+    place.textContent = `${left} left`;
+    place.classList.toggle('composer__left--few', left <= FEW_LEFT / 10);
+  }
+}
+
+customElements.define('pg-composer', PgComposer);

@@ -1,0 +1,46 @@
+/** @import { RoomContext } from './elements/pg-room.js' */
+
+const MARGIN_PX = 8;
+
+/** A small row of emoji beside the button that asked for it; one for the whole feed. */
+export class ReactionPicker {
+  /** @type {string | null} */
+  #postId = null;
+
+  /**
+   * @param {HTMLElement} element
+   * @param {RoomContext} context
+   * @param {AbortSignal} signal
+   */
+  constructor(element, context, signal) {
+    this.element = element;
+    element.addEventListener(
+      'click',
+      (event) => {
+        const button = event.target instanceof Element ? event.target.closest('button') : null;
+        if (button && this.#postId) context.react(this.#postId, button.value);
+        if (button) element.hidePopover();
+      },
+      { signal },
+    );
+    // It stays where it was opened, which is nowhere once the page moves.
+    window.addEventListener('scroll', () => element.hidePopover(), { signal, passive: true });
+  }
+
+  /**
+   * @param {string} postId
+   * @param {HTMLElement} opener
+   */
+  open(postId, opener) {
+    this.#postId = postId;
+    this.element.showPopover();
+    const place = opener.getBoundingClientRect();
+    const { offsetWidth, offsetHeight } = this.element;
+    const left = Math.min(place.left, document.documentElement.clientWidth - offsetWidth - MARGIN_PX);
+    const above = place.top - offsetHeight - MARGIN_PX;
+    const top = above > MARGIN_PX ? above : place.bottom + MARGIN_PX;
+    this.element.style.setProperty('left', `${Math.max(MARGIN_PX, left)}px`);
+    this.element.style.setProperty('top', `${top}px`);
+    this.element.querySelector('button')?.focus({ preventScroll: true });
+  }
+}
