@@ -129,7 +129,9 @@ def take_form(request: HttpRequest, slug: str) -> HttpResponseBase:
     except (NotAuthenticated, NotFound):
         raise
     except AppError as refusal:
-        draft.problems = [str(refusal), *(refusal.fields or {}).values()]
+        is_general = str(refusal) == refusal.message
+        draft.problems = list((refusal.fields or {}).values()) if is_general else []
+        draft.problems = draft.problems or [str(refusal)]
         draft.client_id = secrets.token_hex(16)
         return show_room(request, slug, draft, status=refusal.status)
     return redirect("room", slug)

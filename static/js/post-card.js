@@ -8,6 +8,8 @@ import { exactTime, shortDate, timeAgo } from './times.js';
 /** Texts up to this long are set larger when they stand alone; as in post_display.py. */
 const SHORT_TEXT = 140;
 const DISPLAY_WIDTH = 1280;
+/** A link has a name also where nobody described its picture. */
+const NO_ALT = 'Picture without a description';
 const HUES = 8;
 
 /**
@@ -105,7 +107,9 @@ function fillPictures(card, templates, pictures) {
   place.hidden = pictures.length === 0;
   for (const [index, figure] of [...place.querySelectorAll('figure')].entries()) {
     const image = find(figure, 'img', HTMLImageElement);
-    image.alt = pictures[index]?.alt ?? '';
+    const alt = pictures[index]?.alt ?? '';
+    image.alt = alt;
+    find(figure, 'a', HTMLAnchorElement).setAttribute('aria-label', alt || NO_ALT);
     showPlaceholder(figure, image);
   }
 }

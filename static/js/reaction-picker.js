@@ -36,10 +36,10 @@ export class ReactionPicker {
     this.element.showPopover();
     const place = opener.getBoundingClientRect();
     const { offsetWidth, offsetHeight } = this.element;
-    const left = Math.min(place.left, document.documentElement.clientWidth - offsetWidth - MARGIN_PX);
+    const left = Math.max(MARGIN_PX, place.right - offsetWidth);
     const above = place.top - offsetHeight - MARGIN_PX;
     const top = above > MARGIN_PX ? above : place.bottom + MARGIN_PX;
-    this.element.style.setProperty('left', `${Math.max(MARGIN_PX, left)}px`);
+    this.element.style.setProperty('left', `${left}px`);
     this.element.style.setProperty('top', `${top}px`);
     this.element.querySelector('button')?.focus({ preventScroll: true });
   }

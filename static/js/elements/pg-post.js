@@ -185,10 +185,12 @@ export class PgPost extends HTMLElement {
       close: () => {
         this.#edit?.element.remove();
         this.#edit = null;
+        this.classList.remove('post--editing');
         fillText(this, this.#post?.text ?? '');
         find(this, '[data-edit]', HTMLElement).focus();
       },
     });
+    this.classList.add('post--editing');
     text.hidden = true;
     text.after(this.#edit.element);
     this.#edit.focus();
