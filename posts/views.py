@@ -20,13 +20,12 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from chat.access import Viewer, access_room
 from chat.errors import AppError, Forbidden, NotAuthenticated, NotFound
-from chat.limits import limits
 from chat.models import Membership, Room, User
 from chat.representation import person
 from chat.services import join_room
 from posts.access import access_post
+from posts.limits import public_limits
 from posts.models import Post
-from posts.pictures.formats import accepted_formats
 from posts.representation import posts_data
 from posts.services import create_post
 
@@ -145,7 +144,6 @@ def show_room(request: HttpRequest, slug: str, draft: Draft, *, status: int = 20
     is_paged = before_seq.isascii() and before_seq.isdecimal() and len(before_seq) < 19
     page = newest_page(room, before_seq=int(before_seq) if is_paged else None)
     rights = rights_of(viewer, room)
-    shown_limits = {**limits(), "picture_types": [each.media_type for each in accepted_formats()]}
     context = {
         "room": room,
         "rooms": Room.objects.visible_to(viewer).open(),
@@ -154,7 +152,7 @@ def show_room(request: HttpRequest, slug: str, draft: Draft, *, status: int = 20
         "is_paged": is_paged,
         "is_member": rights.is_member,
         "may_post": rights.may_post,
-        "limits": shown_limits,
+        "limits": public_limits(),
         "emojis": REACTIONS,
         "draft": draft,
         # What static/js/elements/pg-room.js goes on from.
@@ -163,7 +161,7 @@ def show_room(request: HttpRequest, slug: str, draft: Draft, *, status: int = 20
             "user": person(viewer) if isinstance(viewer, User) else None,
             "may_write": rights.may_write,
             "urls": {"api": API, "socket": SOCKET},
-            "limits": shown_limits,
+            "limits": public_limits(),
         },
     }
     response = render(request, "rooms/room.html", context, status=status)
