@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from django.conf import settings
+from dataclasses import dataclass
+
 from django.contrib.auth.models import AnonymousUser
 from django.utils import timezone
 
@@ -14,8 +15,6 @@ Viewer = User | AnonymousUser
 
 def access_room(viewer: Viewer, slug: str) -> Room:
     """Return the room if `viewer` may see it; unknown and invisible are both NotFound."""
-    if not viewer.is_authenticated and not settings.ANONYMOUS_MAY_READ:
-        raise NotAuthenticated
     room = Room.objects.visible_to(viewer).filter(slug=slug).first()
     if room is None:
         raise NotFound("There is no such room, or it is not for you.")
@@ -43,8 +42,9 @@ def access_membership(viewer: Viewer, room: Room) -> Membership:
 
 def access_room_to_post(viewer: Viewer, slug: str) -> tuple[Room, Membership]:
     """Return a room that the viewer may post in, and their membership."""
-    room = access_room(viewer, slug)
-    membership = access_membership(viewer, room)
+    person = access_person(viewer)
+    room = access_room(person, slug)
+    membership = access_membership(person, room)
     if room.is_archived:
         raise Forbidden("This room is archived.")
     if room.is_announcement_only and not membership.is_moderating:
@@ -55,14 +55,25 @@ def access_room_to_post(viewer: Viewer, slug: str) -> tuple[Room, Membership]:
     return room, membership
 
 
-def access_room_to_moderate(viewer: Viewer, slug: str) -> tuple[Room, Membership | None]:
-    """Return a room whose members and settings the viewer may change.
+@dataclass(frozen=True, slots=True)
+class Moderator:
+    """Somebody who may change a room: its owners and moderators, and site staff who see it."""
 
-    Staff may without a membership, in the rooms that they can see.
-    """
-    room = access_room(viewer, slug)
+    person: User
+    membership: Membership | None
+
+    @property
+    def is_owner(self) -> bool:
+        """Whether they may do what only owners may."""
+        is_owning = self.membership is not None and self.membership.role == Membership.Role.OWNER
+        return self.person.is_staff or is_owning
+
+
+def access_room_to_moderate(viewer: Viewer, slug: str) -> tuple[Room, Moderator]:
+    """Return a room whose members and settings the viewer may change."""
     person = access_person(viewer)
+    room = access_room(person, slug)
     membership = Membership.objects.in_room(room).of(person).present().first()
     if not person.is_staff and (membership is None or not membership.is_moderating):
         raise Forbidden("Only the owners and moderators may do that.")
-    return room, membership
+    return room, Moderator(person, membership)

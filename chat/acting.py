@@ -41,6 +41,11 @@ def acting(user_id: int | None, session_name: str = "") -> Iterator[None]:
         _acting.reset(token)
 
 
+def act_as(user_id: int, session_name: str = "") -> None:
+    """Let the rest of the request be this user's; ActingMiddleware ends it with the request."""
+    _acting.set(Acting(user_id, session_name))
+
+
 class ActingMiddleware:
     """Marks everything a request does as done by its user."""
 

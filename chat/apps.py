@@ -8,7 +8,7 @@ class ChatConfig(AppConfig):
     name = "chat"
 
     def ready(self) -> None:
-        """Connect what saves mean as events, and find every app's actions."""
+        """Connect what saves mean as events, and find what every app plugs in."""
         from chat import events, sessions  # noqa: F401  (receivers need loaded models)
 
-        autodiscover_modules("events", "actions")
+        autodiscover_modules("events", "actions", "unread")

@@ -32,5 +32,19 @@ def room(room: Room) -> dict[str, Any]:
     }
 
 
+def room_for_viewer(
+    seen: Room, membership: Membership | None, unread_count: int | None
+) -> dict[str, Any]:
+    """A room as one viewer sees it: for REST bodies only. No membership: None for both."""
+    return {
+        **room(seen),
+        "epoch": seen.epoch,
+        "seq": seen.last_seq,
+        "role": membership.role if membership else None,
+        "last_read_seq": membership.last_read_seq if membership else None,
+        "unread_count": unread_count if membership else None,
+    }
+
+
 def member(membership: Membership) -> dict[str, Any]:
     return {"user": person(membership.user), "role": membership.role}

@@ -7,6 +7,7 @@ import re
 from django.db import IntegrityError, transaction
 
 from chat.access import (
+    Moderator,
     Viewer,
     access_membership,
     access_person,
@@ -48,7 +49,7 @@ def create_room(
             Membership.objects.create(room=room, user=owner, role=Role.OWNER)
     except IntegrityError:
         raise Conflict("That slug is taken.", fields={"slug": "Taken."}) from None
-    return room
+    return _as_it_stands(room)
 
 
 def direct_room(*, viewer: Viewer, username: str) -> tuple[Room, bool]:
@@ -85,12 +86,10 @@ def update_room(
 ) -> Room:
     """Change what is given; owners only for visibility and archiving."""
     with transaction.atomic():
-        room, membership = access_room_to_moderate(viewer, slug)
-        person = access_person(viewer)
-        is_owner = person.is_staff or (membership is not None and membership.role == Role.OWNER)
+        room, moderator = _lock_to_moderate(viewer, slug)
         if room.visibility == Room.Visibility.DIRECT:
             raise Forbidden("A direct room has nothing to change.")
-        if (visibility is not None or is_archived is not None) and not is_owner:
+        if (visibility is not None or is_archived is not None) and not moderator.is_owner:
             raise Forbidden("Only an owner changes who sees a room, or archives it.")
         if visibility is not None:
             if visibility not in (Room.Visibility.PUBLIC, Room.Visibility.PRIVATE):
@@ -104,73 +103,83 @@ def update_room(
             room.is_announcement_only = is_announcement_only
         if is_archived is not None:
             room.is_archived = is_archived
-        with acting(person.pk):
+        with acting(moderator.person.pk):
             room.save()
-    return room
+    return _as_it_stands(room)
 
 
 def join_room(*, viewer: Viewer, slug: str) -> Room:
     """Make `viewer` a member of a public room; twice is no event."""
     person = access_person(viewer)
     with transaction.atomic(), acting(person.pk):
-        room = access_room(viewer, slug)
-        stream.lock(room.pk)
+        stream.lock(access_room(person, slug).pk)
+        room = access_room(person, slug)
         if not Membership.objects.in_room(room).of(person).exists():
             if room.visibility != Room.Visibility.PUBLIC:
                 raise NotFound
             if room.is_archived:
                 raise Forbidden("This room is archived.")
             Membership.objects.create(room=room, user=person)
-    return room
+    return _as_it_stands(room)
 
 
-def leave_room(*, viewer: Viewer, slug: str) -> None:
-    """End the viewer's own membership. The last owner hands the room over first."""
-    with transaction.atomic():
-        room = access_room(viewer, slug)
+def leave_room(*, viewer: Viewer, slug: str) -> Room:
+    """End the viewer's own membership, and return the room as they saw it last.
+
+    The last owner hands the room over first.
+    """
+    person = access_person(viewer)
+    with transaction.atomic(), acting(person.pk):
+        stream.lock(access_room(person, slug).pk)
+        room = access_room(person, slug)
         if room.visibility == Room.Visibility.DIRECT:
             raise Forbidden("A direct room is not left.")
-        stream.lock(room.pk)
-        membership = access_membership(viewer, room)
+        membership = access_membership(person, room)
         _keep_an_owner(membership)
-        with acting(membership.user_id):
-            membership.delete()
+        membership.delete()
+    return _as_it_stands(room)
 
 
-def add_member(*, viewer: Viewer, slug: str, username: str, role: str = "member") -> Membership:
-    """Let somebody in; also lifts a ban."""
+def add_member(
+    *, viewer: Viewer, slug: str, username: str, role: str = Role.MEMBER
+) -> tuple[Membership, bool]:
+    """Let somebody in, and return whether they were out; also lifts a ban."""
+    _check_role(role)
     with transaction.atomic():
-        room, own = access_room_to_moderate(viewer, slug)
-        if room.visibility == Room.Visibility.DIRECT:
-            raise Forbidden("A direct room has exactly two people.")
-        _check_may_give(viewer, own, role)
+        room, moderator = _lock_to_moderate(viewer, slug)
+        _check_members_may_change(room)
+        _check_may_deal_with(moderator, role)
         user = User.objects.active().filter(username=username).first()
         if user is None:
             raise Invalid(fields={"username": "There is no such person."})
-        stream.lock(room.pk)
-        membership = Membership.objects.in_room(room).of(user).first()
-        with acting(access_person(viewer).pk):
-            if membership is None:
-                return Membership.objects.create(room=room, user=user, role=role)
-            if membership.role == Role.BANNED:
-                membership.role = role
-                membership.save()
-            elif membership.role != role:
+        membership = Membership.objects.in_room(room).of(user).with_people().first()
+        if membership is not None and membership.role != Role.BANNED:
+            if membership.role != role:
                 raise Conflict("They are a member already; change their role instead.")
-            return membership
+            return membership, False
+        if room.is_archived:
+            raise Forbidden("This room is archived.")
+        with acting(moderator.person.pk):
+            if membership is None:
+                return Membership.objects.create(room=room, user=user, role=role), True
+            membership.role = role
+            membership.save()
+            return membership, True
 
 
 def set_role(*, viewer: Viewer, slug: str, username: str, role: str) -> Membership:
+    """Give a member another role. A room keeps at least one owner."""
+    _check_role(role)
     with transaction.atomic():
-        room, own = access_room_to_moderate(viewer, slug)
-        _check_may_give(viewer, own, role)
-        stream.lock(room.pk)
-        membership = _other_member(room, username)
-        _check_may_give(viewer, own, membership.role)
+        room, moderator = _lock_to_moderate(viewer, slug)
+        _check_members_may_change(room)
+        if not moderator.is_owner:
+            raise Forbidden("Only an owner changes roles.")
+        membership = _member(room, username)
         if role != Role.OWNER:
             _keep_an_owner(membership)
         membership.role = role
-        with acting(access_person(viewer).pk):
+        with acting(moderator.person.pk):
             membership.save()
         return membership
 
@@ -178,40 +187,39 @@ def set_role(*, viewer: Viewer, slug: str, username: str, role: str) -> Membersh
 def remove_member(*, viewer: Viewer, slug: str, username: str, is_ban: bool = False) -> None:
     """Remove somebody, or ban them, which also works on who is no member."""
     with transaction.atomic():
-        room, own = access_room_to_moderate(viewer, slug)
-        person = access_person(viewer)
-        if room.visibility == Room.Visibility.DIRECT:
-            raise Forbidden("A direct room has exactly two people.")
-        stream.lock(room.pk)
-        user = User.objects.filter(username=username).first()
-        membership = user and Membership.objects.in_room(room).of(user).first()
-        if user is None or (membership is None and not is_ban):
-            raise NotFound("There is no such member.")
-        if user.pk == person.pk:
+        room, moderator = _lock_to_moderate(viewer, slug)
+        _check_members_may_change(room)
+        if username == moderator.person.username:
             raise Forbidden("Leave the room instead.")
-        if membership is not None:
-            _check_may_give(viewer, own, membership.role)
-            _keep_an_owner(membership)
-        with acting(person.pk):
-            if is_ban and membership is None:
+        if is_ban and not Membership.objects.in_room(room).filter(user__username=username).exists():
+            user = User.objects.filter(username=username).first()
+            if user is None:
+                raise NotFound("There is no such person.")
+            with acting(moderator.person.pk):
                 Membership.objects.create(room=room, user=user, role=Role.BANNED)
-            elif is_ban and membership is not None:
+            return
+        membership = _member(room, username)
+        _check_may_deal_with(moderator, membership.role)
+        _keep_an_owner(membership)
+        with acting(moderator.person.pk):
+            if is_ban:
                 membership.role = Role.BANNED
                 membership.save()
-            elif membership is not None:
+            else:
                 membership.delete()
 
 
-def mark_read(*, viewer: Viewer, slug: str, seq: int) -> tuple[Room, Membership]:
+def mark_read(*, viewer: Viewer, slug: str, seq: int) -> Membership:
     """Move the viewer's read marker; the highest wins. Private, so no event."""
-    room = access_room(viewer, slug)
-    membership = access_membership(viewer, room)
+    person = access_person(viewer)
+    room = access_room(person, slug)
+    membership = access_membership(person, room)
     seq = min(seq, room.last_seq)
     Membership.objects.filter(pk=membership.pk, last_read_seq__lt=seq).update_unpublished(
         last_read_seq=seq
     )
     membership.refresh_from_db()
-    return room, membership
+    return membership
 
 
 def _clean_title(title: str) -> str:
@@ -221,17 +229,38 @@ def _clean_title(title: str) -> str:
     return title
 
 
-def _check_may_give(viewer: Viewer, own: Membership | None, role: str) -> None:
-    """Moderators deal with members; owners and staff with everybody."""
-    if role not in (Role.OWNER, Role.MODERATOR, Role.MEMBER, Role.BANNED):
+def _lock_to_moderate(viewer: Viewer, slug: str) -> tuple[Room, Moderator]:
+    """Hold the room, then read whether the viewer may change it: nobody's role changes now."""
+    person = access_person(viewer)
+    stream.lock(access_room(person, slug).pk)
+    return access_room_to_moderate(person, slug)
+
+
+def _as_it_stands(room: Room) -> Room:
+    """Return the room with the position behind the event that was just made."""
+    room.refresh_from_db()
+    return room
+
+
+def _check_role(role: str) -> None:
+    if role not in (Role.OWNER, Role.MODERATOR, Role.MEMBER):
         raise Invalid(fields={"role": "Must be owner, moderator or member."})
-    is_owner = access_person(viewer).is_staff or (own is not None and own.role == Role.OWNER)
-    if not is_owner and role in (Role.OWNER, Role.MODERATOR):
+
+
+def _check_members_may_change(room: Room) -> None:
+    if room.visibility == Room.Visibility.DIRECT:
+        raise Forbidden("A direct room has exactly two people.")
+
+
+def _check_may_deal_with(moderator: Moderator, role: str) -> None:
+    """Moderators deal with members; owners and staff with everybody."""
+    if role in (Role.OWNER, Role.MODERATOR) and not moderator.is_owner:
         raise Forbidden("Only an owner deals with owners and moderators.")
 
 
-def _other_member(room: Room, username: str) -> Membership:
-    membership = Membership.objects.in_room(room).present().filter(user__username=username).first()
+def _member(room: Room, username: str) -> Membership:
+    memberships = Membership.objects.in_room(room).present().with_people()
+    membership = memberships.filter(user__username=username).first()
     if membership is None:
         raise NotFound("There is no such member.")
     return membership

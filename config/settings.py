@@ -12,6 +12,8 @@ from config.environment import Environment
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Environment()
 
+# As in pyproject.toml. Caches of another release's answers count as unknown.
+RELEASE = "0.1.0"
 DEBUG = env.flag("DEBUG")
 DATA_DIR = env.path("DATA_DIR", BASE_DIR / "var")
 SECRET_KEY = env.secret_key(debug=DEBUG, data_dir=DATA_DIR)
@@ -162,6 +164,8 @@ ALT_TEXT_MAX = 1_000
 PICTURES_PER_POST_MAX = 4
 PICTURE_BYTES_MAX = 10 * 1024 * 1024
 PICTURE_PIXELS_MAX = 50_000_000
+# Different ones; how many people share one has no limit.
+EMOJIS_PER_POST_MAX = 20
 # Four pictures and a little text.
 REQUEST_BODY_MAX = 41 * 1024 * 1024
 # How long a deletion can be undone before the files go.
@@ -257,13 +261,16 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "chat.api.exceptions.handle_exception",
+    # Addresses have no `?format=`; an unknown parameter is ignored.
+    "URL_FORMAT_OVERRIDE": None,
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "PictureGram",
     "DESCRIPTION": "A self-hosted, live picture chat. The socket's side is docs/protocol.md.",
-    "VERSION": "1",
+    "VERSION": RELEASE,
+    "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",

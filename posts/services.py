@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import unicodedata
 from collections.abc import Sequence
 from uuid import UUID
 
@@ -14,7 +13,7 @@ from uuid_utils.compat import uuid7
 
 from chat.access import Viewer, access_person, access_room_to_post
 from chat.acting import acting
-from chat.errors import IdempotencyConflict, Invalid
+from chat.errors import Conflict, IdempotencyConflict, Invalid
 from chat.models import Room, User
 from chat.realtime import stream
 from chat.realtime.envelope import encode
@@ -23,10 +22,12 @@ from chat.text import clean_client_id, clean_text
 from posts.access import (
     access_post_to_delete,
     access_post_to_edit,
+    access_post_to_hide,
     access_post_to_react,
     access_post_to_restore,
 )
 from posts.attachments import attached, digest
+from posts.emoji import clean_emoji
 from posts.models import Picture, Post, Reaction
 from posts.pictures.examine import Upload
 
@@ -115,22 +116,24 @@ def edit_post(
 ) -> Post:
     """Change the text or the alt texts of one's own post; nothing changed is no event."""
     person = access_person(viewer)
+    if text is None and alts is None:
+        raise Invalid("Give a text or alts.", fields={"text": "Is missing."})
     with transaction.atomic(), acting(person.pk):
         stream.lock(access_post_to_edit(person, post_id).room_id)
         post = access_post_to_edit(person, post_id)
         pictures = list(post.pictures.all())
+        has_changed = False
         if text is not None:
-            post.text = clean_text(text, field="text", max_length=settings.POST_TEXT_MAX)
+            new_text = clean_text(text, field="text", max_length=settings.POST_TEXT_MAX)
+            has_changed = new_text != post.text
+            post.text = new_text
         if not post.text and not pictures:
             raise Invalid("Write something, or delete the post.", fields={"text": "Is empty."})
-        new_alts = None if alts is None else _clean_alts(alts, count=len(pictures))
-        has_new_alts = new_alts is not None and new_alts != [each.alt for each in pictures]
-        if has_new_alts and new_alts is not None:
-            _set_alts(pictures, new_alts)
-            post = access_post_to_edit(person, post_id).with_text(post.text)
-        if has_new_alts or post.is_changed:
+        if alts is not None:
+            has_changed |= _set_alts(pictures, _clean_alts(alts, count=len(pictures)))
+        if has_changed:
             post.edited_at = timezone.now()
-        post.save()
+            post.save()
     return post
 
 
@@ -146,12 +149,13 @@ def delete_post(*, viewer: Viewer, post_id: UUID | str) -> Post:
 
 
 @asks_again
-def hide_post(*, viewer: Viewer, post_id: UUID | str, is_hidden: bool = True) -> Post:
+def hide_post(*, viewer: Viewer, post_id: UUID | str) -> Post:
     """Take a post out of sight, by a moderator; its author cannot bring it back."""
     person = access_person(viewer)
     with transaction.atomic(), acting(person.pk):
-        post = access_post_to_delete(person, post_id)
-        if is_hidden and post.hidden_at is None:
+        stream.lock(access_post_to_hide(person, post_id).room_id)
+        post = access_post_to_hide(person, post_id)
+        if post.hidden_at is None:
             post.hidden_at = timezone.now()
             post.save(update_fields=["hidden_at"])
     return post
@@ -172,42 +176,32 @@ def restore_post(*, viewer: Viewer, post_id: UUID | str) -> Post:
 @asks_again
 def add_reaction(*, viewer: Viewer, post_id: UUID | str, emoji: object) -> tuple[Post, str, int]:
     """Add a reaction; twice is no event. Returns the post, the emoji and its count."""
+    access_person(viewer)
     sign = clean_emoji(emoji)
     with transaction.atomic():
+        stream.lock(access_post_to_react(viewer, post_id)[0].room_id)
         post, person = access_post_to_react(viewer, post_id)
-        stream.lock(post.room_id)
-        post, person = access_post_to_react(viewer, post_id)
-        with acting(person.pk):
-            if not Reaction.objects.to_post(post).by(person).filter(emoji=sign).exists():
+        reactions = Reaction.objects.to_post(post)
+        if not reactions.by(person).filter(emoji=sign).exists():
+            if len(reactions.emojis() | {sign}) > settings.EMOJIS_PER_POST_MAX:
+                raise Conflict("This post has as many different emojis as a post may have.")
+            with acting(person.pk):
                 Reaction.objects.create(post=post, user=person, emoji=sign)
-        return post, sign, Reaction.objects.to_post(post).filter(emoji=sign).count()
+        return post, sign, reactions.filter(emoji=sign).count()
 
 
 @asks_again
 def remove_reaction(*, viewer: Viewer, post_id: UUID | str, emoji: object) -> tuple[Post, str, int]:
     """Take one's reaction back; twice is no event. Returns the post, the emoji and its count."""
+    access_person(viewer)
     sign = clean_emoji(emoji)
     with transaction.atomic():
+        stream.lock(access_post_to_react(viewer, post_id)[0].room_id)
         post, person = access_post_to_react(viewer, post_id)
-        stream.lock(post.room_id)
+        reactions = Reaction.objects.to_post(post).filter(emoji=sign)
         with acting(person.pk):
-            Reaction.objects.to_post(post).by(person).filter(emoji=sign).delete()
-        return post, sign, Reaction.objects.to_post(post).filter(emoji=sign).count()
-
-
-def clean_emoji(value: object) -> str:
-    """Return one emoji, or raise Invalid. Sequences (skin tones, flags, families) count as one."""
-    refusal = Invalid(fields={"emoji": "Must be one emoji."})
-    if not isinstance(value, str) or not 1 <= len(value) <= 16 or len(value.encode()) > 32:
-        raise refusal
-    categories = [unicodedata.category(character) for character in value]
-    is_keycap = value[0] in "0123456789#*" and value.endswith("\u20e3")
-    if not is_keycap and "So" not in categories:
-        raise refusal
-    allowed = {"So", "Sk", "Mn", "Me", "Cf"}
-    if any(category not in allowed for category in categories[is_keycap:]):
-        raise refusal
-    return value
+            reactions.by(person).delete()
+        return post, sign, reactions.count()
 
 
 def _clean_alts(alts: Sequence[object], *, count: int) -> list[str]:
@@ -245,6 +239,12 @@ def _replied_post(room: Room, reply_to: UUID | str | None) -> Post | None:
     return found
 
 
-def _set_alts(pictures: list[Picture], alts: list[str]) -> None:
+def _set_alts(pictures: list[Picture], alts: list[str]) -> bool:
+    """Write the alt texts that differ, and return whether any did. The post's save tells it."""
+    has_changed = False
     for picture, alt in zip(pictures, alts, strict=True):
-        picture.alt = alt
+        if picture.alt != alt:
+            Picture.objects.filter(pk=picture.pk).update_unpublished(alt=alt)
+            picture.alt = alt
+            has_changed = True
+    return has_changed

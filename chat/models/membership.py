@@ -26,6 +26,10 @@ class MembershipQuerySet(PublishedQuerySet["Membership"]):
     def in_room(self, room: Room | int) -> MembershipQuerySet:
         return self.filter(room=room)
 
+    def with_people(self) -> MembershipQuerySet:
+        """With all that a member's JSON needs."""
+        return self.select_related("user")
+
     def moderating(self) -> MembershipQuerySet:
         return self.filter(role__in=[Membership.Role.OWNER, Membership.Role.MODERATOR])
 

@@ -10,7 +10,7 @@ from django.db import models
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
-from chat.models import Room, User
+from chat.models import Room, RoomEvent, User
 from chat.realtime import stream
 from chat.realtime.publish import PublishedModel, PublishedQuerySet
 
@@ -34,6 +34,9 @@ class PostQuerySet(PublishedQuerySet["Post"]):
 
     def with_pictures(self) -> PostQuerySet:
         return self.filter(pictures__isnull=False).distinct()
+
+    def without_pictures(self) -> PostQuerySet:
+        return self.filter(pictures__isnull=True)
 
     def before(self, seq: int) -> PostQuerySet:
         return self.filter(seq__lt=seq)
@@ -123,6 +126,12 @@ class Post(PublishedModel):
 
     def is_by(self, user: User) -> bool:
         return self.author_id == user.pk
+
+    def deleted_by_id(self) -> int | None:
+        """Who deleted it last, as the log knows it."""
+        deletions = RoomEvent.objects.in_room(self.room_id).about(str(self.pk))
+        last = deletions.filter(type="post.deleted").order_by("-seq").first()
+        return last.actor_id if last else None
 
     def take_place(self) -> stream.Place:
         place = stream.take(self.room_id)

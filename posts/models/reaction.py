@@ -21,6 +21,9 @@ class ReactionQuerySet(PublishedQuerySet["Reaction"]):
     def by(self, user: User) -> ReactionQuerySet:
         return self.filter(user=user)
 
+    def emojis(self) -> set[str]:
+        return set(self.order_by().values_list("emoji", flat=True).distinct())
+
     def ranked(self) -> models.QuerySet[Any]:
         """Each with `count` and `row`, its place among those of the same post and emoji."""
         same = [models.F("post_id"), models.F("emoji")]
