@@ -1,0 +1,125 @@
+"""Rooms, and the viewer's own place in them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Annotated, Any, Literal
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec.structs import asdict
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from chat import services
+from chat.access import Viewer, access_room
+from chat.api.paging import NamePage, page_by_name
+from chat.api.schema import REFUSED, describes
+from chat.api.shapes import ReadMarkerSerializer, RoomPageSerializer, RoomSerializer
+from chat.api.views import ApiView, read_body, read_query, viewer_of
+from chat.models import Membership, Room, User
+from chat.models.room import SLUG_PATTERN
+from chat.representation import room_for_viewer
+from chat.unread import unread_counts
+
+TAG = "rooms"
+
+Title = Annotated[str, Meta(description="1 to 80 characters.")]
+Description = Annotated[str, Meta(description="At most 500 characters.")]
+Visibility = Literal["public", "private"]
+
+
+class NewRoom(Struct):
+    slug: Annotated[str, Meta(pattern=f"^{SLUG_PATTERN}$", max_length=50)]
+    title: Title
+    visibility: Visibility = "public"
+    description: Description = ""
+
+
+class RoomChange(Struct):
+    title: Title | UnsetType = UNSET
+    description: Description | UnsetType = UNSET
+    visibility: Visibility | UnsetType = UNSET
+    is_announcement_only: bool | UnsetType = UNSET
+    is_archived: bool | UnsetType = UNSET
+
+
+class Marker(Struct):
+    seq: Annotated[int, Meta(ge=0)]
+
+
+def rooms_as_seen(viewer: Viewer, rooms: Sequence[Room]) -> list[dict[str, Any]]:
+    """Return rooms with the viewer's own fields; two queries, however many rooms."""
+    mine: dict[int, Membership] = {}
+    if isinstance(viewer, User):
+        memberships = Membership.objects.of(viewer).present().filter(room__in=rooms)
+        mine = {membership.room_id: membership for membership in memberships}
+    counts = unread_counts(mine.values())
+    return [room_for_viewer(room, mine.get(room.pk), counts.get(room.pk)) for room in rooms]
+
+
+def room_as_seen(viewer: Viewer, room: Room) -> dict[str, Any]:
+    return rooms_as_seen(viewer, [room])[0]
+
+
+class RoomsView(ApiView):
+    @describes("listRooms", {200: RoomPageSerializer}, query=NamePage, tag=TAG)
+    def get(self, request: Request) -> Response:
+        """List the rooms that you may see, by slug."""
+        viewer = viewer_of(request)
+        query = read_query(request, NamePage)
+        represent = partial(rooms_as_seen, viewer)
+        seen = Room.objects.visible_to(viewer)
+        return Response(page_by_name(request, query, seen, "slug", represent))
+
+    @describes("createRoom", {201: RoomSerializer, 409: REFUSED}, body=NewRoom, tag=TAG)
+    def post(self, request: Request) -> Response:
+        """Create a room and become its owner."""
+        viewer = viewer_of(request)
+        room = services.create_room(viewer=viewer, **asdict(read_body(request, NewRoom)))
+        return Response(room_as_seen(viewer, room), status=201)
+
+
+class RoomView(ApiView):
+    @describes("readRoom", {200: RoomSerializer}, tag=TAG)
+    def get(self, request: Request, slug: str) -> Response:
+        """Read a room and your place in it."""
+        viewer = viewer_of(request)
+        return Response(room_as_seen(viewer, access_room(viewer, slug)))
+
+    @describes("changeRoom", {200: RoomSerializer}, body=RoomChange, tag=TAG)
+    def patch(self, request: Request, slug: str) -> Response:
+        """Change a room's settings."""
+        viewer = viewer_of(request)
+        given = asdict(read_body(request, RoomChange))
+        changes = {name: value for name, value in given.items() if value is not UNSET}
+        return Response(
+            room_as_seen(viewer, services.update_room(viewer=viewer, slug=slug, **changes))
+        )
+
+
+class JoinView(ApiView):
+    @describes("joinRoom", {200: RoomSerializer}, tag=TAG)
+    def post(self, request: Request, slug: str) -> Response:
+        """Become a member of a public room."""
+        viewer = viewer_of(request)
+        return Response(room_as_seen(viewer, services.join_room(viewer=viewer, slug=slug)))
+
+
+class LeaveView(ApiView):
+    @describes("leaveRoom", {200: RoomSerializer}, tag=TAG)
+    def post(self, request: Request, slug: str) -> Response:
+        """Leave a room."""
+        viewer = viewer_of(request)
+        return Response(room_as_seen(viewer, services.leave_room(viewer=viewer, slug=slug)))
+
+
+class ReadView(ApiView):
+    @describes("markRead", {200: ReadMarkerSerializer}, body=Marker, tag=TAG)
+    def post(self, request: Request, slug: str) -> Response:
+        """Say up to where you have seen everything; the highest value wins."""
+        seq = read_body(request, Marker).seq
+        membership = services.mark_read(viewer=viewer_of(request), slug=slug, seq=seq)
+        unread_count = unread_counts([membership])[membership.room_id]
+        marker = {"room": slug, "seq": membership.last_read_seq, "unread_count": unread_count}
+        return Response(marker)
