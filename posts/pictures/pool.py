@@ -131,7 +131,10 @@ class Pool:
                 self._discard(worker)
                 raise _WorkerLost
             try:
-                return wire.read_reply(read)
+                reply = wire.read_reply(read)
+                # Its end, so that its memory is free before the next one starts.
+                ours.recv(1)
+                return reply
             except (wire.BadReply, OSError) as error:
                 # Killed by a limit, crashed, or silent for too long.
                 return wire.Refused(PictureTooComplex.code, repr(error))

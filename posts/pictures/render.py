@@ -38,14 +38,15 @@ def render(data: bytes, media_type: str, limits: Limits) -> Rendered:
     """Decode an upload and encode all files that are kept of it."""
     decoded = decode(data, media_type, limits)
     first = decoded.frames[0].image
-    is_animated = len(decoded.frames) > 1 and max(first.size) <= _WEBP_MAX_SIDE
-    if is_animated:
+    if len(decoded.frames) > 1 and max(first.size) <= _WEBP_MAX_SIDE:
         original, *renditions = _animations(decoded)
-    else:
-        del decoded.frames[1:]
-        original = _original(first, media_type)
-        renditions = [_encode(image, "WEBP", **_RENDITION) for image in _shrunk(first)]
-    return Rendered(placeholder(first), is_animated, original, tuple(renditions[::-1]))
+        return Rendered(placeholder(first), True, original, tuple(reversed(renditions)))
+    del decoded.frames[1:]
+    shrunk, renditions = first, []
+    for shrunk in _shrunk(first):
+        renditions.append(_encode(shrunk, "WEBP", **_RENDITION))
+    original = _original(first, media_type)
+    return Rendered(placeholder(shrunk), False, original, tuple(reversed(renditions)))
 
 
 def rendition_sizes(size: Size, widths: tuple[int, ...] = WIDTHS) -> list[Size]:

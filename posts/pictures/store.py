@@ -79,8 +79,12 @@ class PictureStore:
             except BaseException:
                 shutil.rmtree(incoming, ignore_errors=True)
                 raise
-            _sync_folder(folder.parent)
-            _sync_folder(self._root)
+            try:
+                _sync_folder(folder.parent)
+                _sync_folder(self._root)
+            except BaseException:
+                shutil.rmtree(folder, ignore_errors=True)
+                raise
         return StoredPicture(original, renditions)
 
     def folder(self, picture_id: uuid.UUID) -> Path:

@@ -1,0 +1,1 @@
+"""Pictures drawn and assembled for the tests: as cameras make them, and as attackers do."""
