@@ -67,6 +67,8 @@ def answers_refusals(view: Page) -> Page:
         except NotAuthenticated:
             return redirect_to_login(request.get_full_path())
         except NotFound as refusal:
+            if not request.user.is_authenticated and not settings.ANONYMOUS_MAY_READ:
+                return redirect_to_login(request.get_full_path())
             raise Http404(str(refusal)) from refusal
         except Forbidden as refusal:
             raise PermissionDenied(str(refusal)) from refusal
