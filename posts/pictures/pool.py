@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from posts.pictures import wire
 from posts.pictures.errors import (
@@ -32,6 +33,9 @@ logger = logging.getLogger(__name__)
 
 # What the worker inherits of the environment. Above all not SECRET_KEY or DATABASE_URL.
 _KEPT_ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "LANG")
+
+# The folder of the packages; the server may have found it as its working directory.
+_SOURCE = str(Path(__file__).resolve().parents[2])
 
 # The worker keeps its time itself; this much later the server stops waiting for it.
 _GRACE_S = 2.0
@@ -175,7 +179,7 @@ class _Worker:
     def __init__(self, resources: Resources) -> None:
         self._owner = os.getpid()
         environment = {name: os.environ[name] for name in _KEPT_ENVIRONMENT if name in os.environ}
-        environment["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, (_SOURCE, *sys.path)))
         # Every further arena of malloc reserves 64 MB of the address space that is limited.
         environment["MALLOC_ARENA_MAX"] = "2"
         self._control, theirs = socket.socketpair()
