@@ -37,11 +37,15 @@ _SETTINGS = {
     "full_page_writes": "off",
     "max_connections": "200",
 }
+_DURABLE = {"fsync": "on", "full_page_writes": "on", "synchronous_commit": "on"}
 
 
 @contextmanager
-def postgres_server() -> Iterator[Server]:
-    """Yield a running PostgreSQL whose url names its superuser and the empty database postgres."""
+def postgres_server(*, is_durable: bool = False) -> Iterator[Server]:
+    """Yield a running PostgreSQL whose url names its superuser and the empty database postgres.
+
+    A durable one writes as an operator's does: its commits take the time that theirs take.
+    """
     user = unprivileged_user()
     with private_directory(user) as directory:
         folder = _programs(directory, user)
@@ -58,7 +62,7 @@ def postgres_server() -> Iterator[Server]:
 
         _initialise(folder, data, user)
         command = [str(folder / "postgres"), "-D", str(data), "-p", str(port)]
-        for name, value in _SETTINGS.items():
+        for name, value in {**_SETTINGS, **(_DURABLE if is_durable else {})}.items():
             command += ["-c", f"{name}={value}"]
         # SIGINT is PostgreSQL's fast shutdown; SIGTERM would wait for every client to leave.
         server = Server("PostgreSQL", url, command, directory, is_ready, signal.SIGINT, user)

@@ -47,11 +47,11 @@ class Server:
                 self._spawn()
             time.sleep(0.02)
 
-    def stop(self, deadline_s: float = 20) -> None:
-        """End the program in good order, with force when it takes too long."""
+    def stop(self, deadline_s: float = 20, *, by: signal.Signals | None = None) -> None:
+        """End the program in good order, or `by` another signal; by force if it takes long."""
         if self._process is None:
             return
-        self._process.send_signal(self.stop_signal)
+        self._process.send_signal(by or self.stop_signal)
         try:
             self._process.wait(deadline_s)
         except subprocess.TimeoutExpired:
@@ -64,6 +64,15 @@ class Server:
             self._process.kill()
             self._process.wait()
             self._process = None
+
+    def pause(self) -> None:
+        """Let the program stand still, so that it neither answers nor closes connections."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        if self._process is not None:
+            self._process.send_signal(signal.SIGCONT)
 
     @property
     def _log(self) -> Path:
