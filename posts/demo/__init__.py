@@ -1,0 +1,1 @@
+"""Demo data: people, rooms, posts, and pictures that are drawn when they are needed."""
