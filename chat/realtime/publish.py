@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, NoReturn, Self, TypeVar
 
 from django.db import models, transaction
@@ -204,4 +203,5 @@ def _log(instance: PublishedModel, event: Event | None, place: stream.Place | No
             raise RuntimeError(f"{instance!r} took a number in its room and told nothing.")
         return
     frame = stream.append(place or stream.take(instance.log_room_id()), event)
-    transaction.on_commit(partial(ring, frame), robust=True)
+    # No partial: Django names a robust hook that fails by its __qualname__, which those lack.
+    transaction.on_commit(lambda: ring(frame), robust=True)
