@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
+
+# Tokens that sums of floating-point numbers may lack.
+ROUNDING = 1e-6
 
 
 class TokenBucket:
@@ -25,7 +29,7 @@ class TokenBucket:
         now = self._clock()
         self._tokens = min(self.burst, self._tokens + (now - self._filled_at) * self.per_second)
         self._filled_at = now
-        if self._tokens >= 1:
+        if self._tokens > 1 - ROUNDING:
             self._tokens -= 1
             return 0
-        return max(1, round((1 - self._tokens) / self.per_second * 1000))
+        return max(1, math.ceil((1 - self._tokens) / self.per_second * 1000))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
 
 # Levels of nesting that a request may have.
 DEPTH_MAX = 32
+
+# How msgspec names a field that is not there.
+MISSING = re.compile("missing required field `(.+)`")
 
 B = TypeVar("B", bound=msgspec.Struct)
 Handler = Callable[["Request", Any], Awaitable[Any]]
@@ -37,7 +42,7 @@ class Action:
     name: str
     body: type[msgspec.Struct]
     handler: Handler | Streamer
-    # What a key must be allowed.
+    # What a key must be allowed; empty for what every key may.
     scope: str
     is_stream: bool
 
@@ -47,7 +52,9 @@ class Action:
             return msgspec.convert(message, self.body, strict=True)
         except msgspec.ValidationError as error:
             reason, _, path = str(error).partition(" - at `$.")
-            name = path.rstrip("`") or self.name
+            missing = MISSING.search(reason)
+            parts = [path.rstrip("`"), missing[1] if missing else ""]
+            name = ".".join(part for part in parts if part) or self.name
             raise Invalid(f"{name}: {reason}.", fields={name: reason}) from None
 
 
@@ -92,9 +99,8 @@ def parse(text: str) -> dict[str, Any] | None:
     """Read a message as a JSON object; None for anything else. Raises Invalid for abuse."""
     try:
         message = msgspec.json.decode(text)
-    except msgspec.DecodeError as error:
-        if "surrogate" in str(error):
-            raise Invalid("Text must be valid Unicode.") from None
+    except msgspec.DecodeError:
+        _refuse_lawful(text)
         return None
     except RecursionError:
         raise Invalid("The message is nested too deep.") from None
@@ -102,6 +108,8 @@ def parse(text: str) -> dict[str, Any] | None:
         return None
     if text.count("[") + text.count("{") > DEPTH_MAX and _depth(message) > DEPTH_MAX:
         raise Invalid("The message is nested too deep.")
+    if "\\u0000" in text and _has_nul(message):
+        raise Invalid("Text must not contain NUL.")
     return message
 
 
@@ -115,6 +123,33 @@ def request_id_of(message: dict[str, Any]) -> str | int | None:
     if isinstance(value, int) and not isinstance(value, bool) and -(2**63) <= value < 2**63:
         return value
     raise Invalid(fields={"request_id": "Must be text of at most 128 characters or an integer."})
+
+
+def _refuse_lawful(text: str) -> None:
+    """Raise Invalid for JSON by the letter that nothing behind us takes.
+
+    Such as lone surrogates, and numbers beyond what a computer calculates with.
+    """
+    try:
+        message = json.loads(text, parse_constant=_refuse_constant)
+    except RecursionError:
+        raise Invalid("The message is nested too deep.") from None
+    except ValueError:
+        return
+    if isinstance(message, dict):
+        raise Invalid("Text must be valid Unicode, and numbers must be of ordinary size.")
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON.")
+
+
+def _has_nul(value: object) -> bool:
+    if isinstance(value, str):
+        return "\x00" in value
+    if isinstance(value, dict):
+        return any(_has_nul(each) for pair in value.items() for each in pair)
+    return isinstance(value, list) and any(_has_nul(each) for each in value)
 
 
 def _depth(value: object) -> int:
