@@ -6,6 +6,7 @@ neither a dialect nor an overwriting has to encode an event a second time.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -21,6 +22,11 @@ _encoder = msgspec.json.Encoder()
 def encode(value: object) -> str:
     """Return `value` as JSON text."""
     return _encoder.encode(value).decode()
+
+
+def byte_count(text: str) -> int:
+    """Bytes of `text` in UTF-8."""
+    return len(text) if text.isascii() else len(text.encode())
 
 
 def wire_time(moment: datetime) -> str:
@@ -45,6 +51,7 @@ class Frame:
         "overwritten_by",
         "room_id",
         "seq",
+        "size",
         "subject_id",
         "type",
     )
@@ -68,6 +75,8 @@ class Frame:
         # JSON text that ends in `"data":`.
         self.envelope = envelope
         self.data = data
+        # Bytes of the JSON text: what counts towards limits.
+        self.size = byte_count(envelope) + byte_count(data) + 1
         # The seq of the event whose data this frame carries; its own until overwritten.
         self.overwritten_by = seq
         self._text: str | None = None
@@ -123,15 +132,11 @@ class Frame:
     def texts(self, dialect: str) -> list[str]:
         return [self.text(dialect)]
 
-    @property
-    def size(self) -> int:
-        """Bytes of the JSON text, about: what counts towards limits."""
-        return len(self.envelope) + len(self.data) + 1
-
     def overwrite(self, by: Frame) -> None:
         """Carry the data of `by`, if it is a later event of the same subject, from now on."""
         if by.seq > self.overwritten_by and by is not self:
             self.overwritten_by = by.seq
+            self.size += byte_count(by.data) - byte_count(self.data)
             self.data = by.data
             self._text = self._quiet = None
 
@@ -173,8 +178,9 @@ class Burst:
     def size(self) -> int:
         return sum(frame.size for frame in self.frames)
 
-    def texts(self, dialect: str) -> list[str]:
-        return [frame.text(dialect) for frame in self.frames]
+    def texts(self, dialect: str) -> Iterator[str]:
+        """Each when its turn comes, so that an overwriting reaches the rest."""
+        return (frame.text(dialect) for frame in self.frames)
 
 
 class Recovery:

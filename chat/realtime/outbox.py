@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Protocol
 
 from django.conf import settings
+
+from chat.realtime.envelope import byte_count
 
 
 class Entry(Protocol):
@@ -19,9 +21,9 @@ class Entry(Protocol):
 
     @property
     def size(self) -> int:
-        """Bytes, about."""
+        """Bytes of its JSON text, whatever the dialect adds."""
 
-    def texts(self, dialect: str) -> list[str]:
+    def texts(self, dialect: str) -> Iterable[str]:
         """The messages that it is sent as, in order."""
 
 
@@ -36,7 +38,7 @@ class Text:
 
     @property
     def size(self) -> int:
-        return len(self.text)
+        return byte_count(self.text)
 
     def texts(self, dialect: str) -> list[str]:
         return [self.text]
@@ -66,7 +68,7 @@ class Outbox:
         return len(self._entries)
 
     def put(self, entry: Entry) -> None:
-        """Queue an entry; over the limits the owner is told, once."""
+        """Queue an entry; over the limits the owner is told, once, and may `finish` with a word."""
         if self._is_finished:
             return
         self._entries.append(entry)
@@ -74,8 +76,8 @@ class Outbox:
         if self._is_over_limit():
             self._drop_volatile()
             if self._is_over_limit():
-                self.finish()
                 self._on_overflow()
+                self.finish()
                 return
         if self._waiter is not None:
             self._wake()
@@ -96,8 +98,12 @@ class Outbox:
             while self._entries:
                 entry = self._entries.popleft()
                 self._size -= entry.size
+                is_last = self._is_finished
                 for text in entry.texts(self.dialect):
+                    if self._is_finished and not is_last:
+                        break
                     await write(text)
+            self._size = 0  # An overwriting may have changed sizes while they were counted in.
             if self._is_finished:
                 return
             self._waiter = asyncio.get_running_loop().create_future()

@@ -24,14 +24,14 @@ class Ring:
         self._size = 0
         self._alive: WeakValueDictionary[int, Frame] = WeakValueDictionary()
         # The newest overwriting frame of each subject, for frames that were read before it.
-        self._overwriting: dict[str, Frame] = {}
+        self._overwriting: WeakValueDictionary[str, Frame] = WeakValueDictionary()
 
     def __len__(self) -> int:
         return len(self._frames)
 
     def clear(self) -> None:
         self._frames.clear()
-        self._overwriting.clear()
+        self._overwriting = WeakValueDictionary()
         self._alive = WeakValueDictionary()
         self._size = 0
 
@@ -53,10 +53,7 @@ class Ring:
         self._frames.append(frame)
         self._size += frame.size
         while self._frames and (len(self._frames) > self.events_max or self._size > self.bytes_max):
-            oldest = self._frames.popleft()
-            self._size -= oldest.size
-            if self._overwriting.get(oldest.subject_id) is oldest:
-                del self._overwriting[oldest.subject_id]
+            self._size -= self._frames.popleft().size
 
     def after(self, seq: int) -> list[Frame] | None:
         """Every frame behind the position `seq`, or None when that reaches back too far."""
