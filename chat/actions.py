@@ -11,7 +11,7 @@ from msgspec import UNSET, Struct, UnsetType
 from chat.errors import AppError, Invalid
 from chat.realtime.connection import Connection, reply_members
 from chat.realtime.envelope import Burst, Recovery
-from chat.realtime.hub import Replay, ReplayBudget
+from chat.realtime.replay import Replay, ReplayBudget
 from chat.realtime.room_state import Subscription
 from chat.realtime.router import ANSWERED, Request, router
 
@@ -47,32 +47,35 @@ async def subscribe(request: Request, body: Subscribe) -> object:
     positions = [_position(room) for room in body.rooms]
     _check(connection, positions)
     budget = ReplayBudget.full()
-    found: list[tuple[Replay, Subscription, bool]] = []
+    hub = connection.hub
+    found: list[tuple[Replay, Subscription]] = []
+    replays: list[Replay] = []
+    room = ""
     try:
         for position in positions:
-            is_new = position.room not in connection.rooms
-            replay, subscription = await connection.hub.subscribe(
+            room = position.room
+            replay, subscription = await hub.subscribe(
                 connection,
                 connection.identity.viewer,
-                position.room,
+                room,
                 epoch=position.epoch or None,
                 seq=None if position.seq is UNSET else position.seq,
                 budget=budget,
             )
-            found.append((replay, subscription, is_new))
+            found.append((replay, subscription))
+        for replay, subscription in found:
+            room = replay.room
+            replays.append(hub.confirm(replay, subscription))
     except BaseException as error:
-        for _, subscription, is_new in found:
-            if is_new:
-                connection.hub.unsubscribe(connection, subscription.room.room_id)
-            else:
-                subscription.go_live()
+        for _, subscription in found:
+            hub.give_up(subscription)
         if isinstance(error, AppError) and error.fields is None:
-            error.fields = {"room": position.room}
+            error.fields = {"room": room}
         raise
-    for replay, subscription, _ in found:
+    for replay, subscription in found:
         connection.rooms[replay.room] = subscription.room.room_id
-    _answer(request, [replay for replay, _, _ in found])
-    for _, subscription, _ in found:
+    _answer(request, replays)
+    for _, subscription in found:
         subscription.go_live()
     return ANSWERED
 
@@ -88,7 +91,7 @@ async def unsubscribe(request: Request, body: Unsubscribe) -> dict[str, Any]:
     return {"rooms": slugs}
 
 
-@router.action("ping", body=Ping)
+@router.action("ping", body=Ping, scope="")
 async def ping(request: Request, body: Ping) -> dict[str, Any]:
     """Tell up to where each room's events have been put into this socket."""
     return {"heads": request.connection.heads()}

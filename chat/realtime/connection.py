@@ -12,10 +12,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import Any, cast
 
 from django.conf import settings
-from django.db import DatabaseError
 
 from chat.errors import AppError, Forbidden, Invalid, RateLimited, Unavailable
 from chat.realtime.close_codes import CloseCode
+from chat.realtime.database import DatabaseFailure
 from chat.realtime.envelope import QUIET, Frame, message
 from chat.realtime.identity import Identity
 from chat.realtime.limits import TokenBucket
@@ -142,13 +142,7 @@ class Connection:
         self.detach()
         last = list(first)
         if not self.is_quiet:
-            members: dict[str, Any] = {
-                "type": "disconnect",
-                "code": int(code),
-                "reason": code.reason,
-                "reconnect": code.is_resumable,
-                "retry_after_ms": retry_after_ms,
-            }
+            members = farewell(code, retry_after_ms=retry_after_ms)
             last.append(Text(message(members, self.dialect)))
         self.outbox.finish(*last)
         loop = asyncio.get_running_loop()
@@ -182,7 +176,7 @@ class Connection:
 
     def heads(self) -> dict[str, int]:
         """Up to where each room's events have been put into this socket."""
-        found = {slug: self.hub.position(room_id) for slug, room_id in self.rooms.items()}
+        found = {slug: self.hub.position(self, room_id) for slug, room_id in self.rooms.items()}
         return {slug: seq for slug, seq in found.items() if seq is not None}
 
     def beat(self) -> None:
@@ -235,29 +229,31 @@ class Connection:
             return
         request_id: str | int | None = None
         try:
+            refusal = self._spend_token()
             received = parse(text)
             if received is not None:
                 request_id = request_id_of(received)
-            self._spend_token()
+            if refusal is not None:
+                raise refusal
             await self._dispatch(received, request_id)
         except AppError as error:
             self.refuse(error, request_id)
-        except DatabaseError as error:
+        except DatabaseFailure as error:
             logger.warning("A request found no database: %s", error)
             self.refuse(Unavailable(retry_after_ms=1000), request_id)
         except Exception:
             logger.exception("A request failed on connection %s.", self.id)
             self.refuse(AppError(), request_id)
 
-    def _spend_token(self) -> None:
+    def _spend_token(self) -> RateLimited | None:
         wait_ms = self._bucket.take()
         if not wait_ms:
             self._refusal_count = 0
-            return
+            return None
         self._refusal_count += 1
         if self._refusal_count > REFUSALS_MAX:
             self.close(CloseCode.RATE_LIMITED, retry_after_ms=5000)
-        raise RateLimited(retry_after_ms=wait_ms)
+        return RateLimited(retry_after_ms=wait_ms)
 
     async def _dispatch(
         self, received: dict[str, Any] | None, request_id: str | int | None
@@ -268,7 +264,7 @@ class Connection:
         if "action" not in received and received.get("type") == "newchat":
             received = self._as_create(received)
         action = router.find(received.get("action"))
-        if not self.identity.allows(action.scope):
+        if action.scope and not self.identity.allows(action.scope):
             raise Forbidden(f"This key lacks the scope {action.scope}.")
         body = action.parse(received)
         request = Request(self, action.name, request_id)
@@ -309,13 +305,24 @@ class Connection:
             self.tell({"request_id": request.request_id, "done": True, "count": count})
         except AppError as error:
             self.refuse(error, request.request_id)
-        except DatabaseError:
+        except DatabaseFailure:
             self.refuse(Unavailable(retry_after_ms=1000), request.request_id)
         except asyncio.CancelledError:
             raise
         except Exception:
             logger.exception("A stream failed on connection %s.", self.id)
             self.refuse(AppError(), request.request_id)
+
+
+def farewell(code: CloseCode, *, retry_after_ms: int | None) -> dict[str, Any]:
+    """The `disconnect` frame before a close."""
+    return {
+        "type": "disconnect",
+        "code": int(code),
+        "reason": code.reason,
+        "reconnect": code.is_resumable,
+        "retry_after_ms": retry_after_ms,
+    }
 
 
 def reply_members(request: Request) -> dict[str, Any]:

@@ -7,21 +7,23 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from django.conf import settings
-from django.db import DatabaseError
 
-from chat.errors import AppError, Invalid
+from chat.errors import AppError, Forbidden, Invalid
 from chat.limits import limits
 from chat.models import User
 from chat.realtime.close_codes import CloseCode
-from chat.realtime.connection import Connection, Receive, Send
-from chat.realtime.database import in_database
-from chat.realtime.envelope import JSON, QUIET, Burst, wire_time
+from chat.realtime.connection import Connection, Receive, Send, farewell
+from chat.realtime.database import DatabaseFailure, in_database
+from chat.realtime.envelope import JSON, QUIET, Burst, message, wire_time
 from chat.realtime.identity import BEARER_PROTOCOL, Identity, identify
+from chat.realtime.replay import read_position
 from chat.realtime.server import Server
 from chat.representation import person
 
 # Offered sub-protocols and the dialect that each means.
 DIALECTS = {JSON: JSON, "chat": QUIET}
+# When to come back to a process that has no database, or that is stopping.
+RETRY_AFTER_MS = 2000
 
 
 class GatewayConsumer:
@@ -32,18 +34,21 @@ class GatewayConsumer:
             return
         try:
             subprotocol = choose_subprotocol(scope.get("subprotocols", []))
-            try:
-                identity = await in_database(identify, scope)
-                server = await Server.running()
-            except DatabaseError:
-                await _turn_away(send, subprotocol)
-                return
+            dialect = DIALECTS[subprotocol] if subprotocol else QUIET
+            # The server first: from then on it knows of every right that is lost.
+            server = await Server.running()
+            identity = await in_database(identify, scope)
+        except DatabaseFailure:
+            await _turn_away(send, subprotocol, dialect, CloseCode.OVER_CAPACITY)
+            return
         except AppError:
             # Before the handshake is answered, a close is a refusal with 403.
             await send({"type": "websocket.close", "code": int(CloseCode.FORBIDDEN)})
             return
+        if server.is_draining:
+            await _turn_away(send, subprotocol, dialect, CloseCode.DRAINING)
+            return
         await send({"type": "websocket.accept", "subprotocol": subprotocol})
-        dialect = DIALECTS[subprotocol] if subprotocol else QUIET
         connection = Connection(server, scope, send, identity, dialect)
         server.connections.add(connection)
         try:
@@ -66,6 +71,8 @@ class GatewayConsumer:
             connection.greet(hello)
             return
         try:
+            if not identity.allows("read"):
+                raise Forbidden("This key lacks the scope read.")
             epoch, seq = position_of(scope)
             replay, subscription = await connection.hub.subscribe(
                 connection, identity.viewer, slug, epoch=epoch, seq=seq
@@ -75,8 +82,8 @@ class GatewayConsumer:
             code = CloseCode.PROTOCOL_ERROR if is_malformed else CloseCode.FORBIDDEN
             connection.close(code, first=[*connection.greeting(hello), connection.refusal(error)])
             return
-        except DatabaseError:
-            connection.close(CloseCode.OVER_CAPACITY, retry_after_ms=2000)
+        except DatabaseFailure:
+            connection.close(CloseCode.OVER_CAPACITY, retry_after_ms=RETRY_AFTER_MS)
             return
         connection.rooms[slug] = subscription.room.room_id
         head = {"room": replay.room, "epoch": replay.epoch, "seq": replay.seq}
@@ -116,20 +123,15 @@ def choose_subprotocol(offered: list[str]) -> str | None:
 
 def position_of(scope: dict[str, Any]) -> tuple[str | None, int | None]:
     """Read `?epoch=&seq=` of a room address. Raises Invalid for what is no position."""
-    query = parse_qs(scope.get("query_string", b"").decode("latin-1"))
-    epoch = query.get("epoch", [None])[-1]
-    seq = query.get("seq", [None])[-1]
-    if seq is None and epoch is not None:
-        raise Invalid(fields={"epoch": "Means nothing without seq."})
-    if seq is None:
-        return None, None
-    if not seq.isascii() or not seq.isdecimal() or len(seq) > 18:
-        raise Invalid(fields={"seq": "Must be a whole number, 0 or more."})
-    return epoch, int(seq)
+    text = scope.get("query_string", b"").decode("latin-1")
+    query = {name: values[-1] for name, values in parse_qs(text, keep_blank_values=True).items()}
+    return read_position(query.get("epoch"), query.get("seq"), name="seq")
 
 
-async def _turn_away(send: Send, subprotocol: str | None) -> None:
-    """The database is away: ask the client to come back, which a refusal could not."""
+async def _turn_away(send: Send, subprotocol: str | None, dialect: str, code: CloseCode) -> None:
+    """Ask the client to come back, which a refused handshake could not."""
     await send({"type": "websocket.accept", "subprotocol": subprotocol})
-    code = CloseCode.OVER_CAPACITY
+    if dialect != QUIET:
+        disconnect = farewell(code, retry_after_ms=RETRY_AFTER_MS)
+        await send({"type": "websocket.send", "text": message(disconnect, dialect)})
     await send({"type": "websocket.close", "code": int(code), "reason": code.reason})

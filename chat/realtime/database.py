@@ -13,6 +13,9 @@ from typing import ParamSpec, TypeVar
 
 from channels.db import database_sync_to_async
 from django.conf import settings
+from django.db import Error as DatabaseFailure
+
+__all__ = ["DatabaseFailure", "in_database"]
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -7,11 +7,9 @@ connection.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 from urllib.parse import parse_qs
-
-from django.db import DatabaseError
 
 from chat.errors import (
     AppError,
@@ -23,11 +21,11 @@ from chat.errors import (
     Unavailable,
 )
 from chat.realtime.connection import Receive, Send
-from chat.realtime.database import in_database
+from chat.realtime.database import DatabaseFailure, in_database
 from chat.realtime.envelope import Burst, Frame, encode
-from chat.realtime.hub import Replay
 from chat.realtime.identity import Identity, header, identify
 from chat.realtime.outbox import Outbox, Text
+from chat.realtime.replay import Replay, read_position, read_whole
 from chat.realtime.room_state import Subscription
 from chat.realtime.server import Server
 
@@ -169,8 +167,8 @@ class StreamingReader(Reader):
 class Records(Burst):
     """Frames as records of an event stream."""
 
-    def texts(self, dialect: str) -> list[str]:
-        return [f"id: {frame.epoch}:{frame.seq}\ndata: {frame.text()}\n\n" for frame in self.frames]
+    def texts(self, dialect: str) -> Iterator[str]:
+        return (f"id: {frame.epoch}:{frame.seq}\ndata: {frame.text()}\n\n" for frame in self.frames)
 
 
 def record(data: object, *, event: str, id: str = "") -> str:
@@ -190,15 +188,16 @@ class RoomReading:
         try:
             if scope["method"] not in self.methods:
                 raise MethodNotAllowed
+            # The server first: from then on it knows of every right that is lost.
+            server = await Server.running()
             identity = await in_database(identify, scope)
             if not identity.allows("read"):
                 raise Forbidden("This key lacks the scope read.")
-            server = await Server.running()
             slug = scope["url_route"]["kwargs"]["slug"]
             await self.serve(server, identity, slug, scope, receive, send)
         except AppError as error:
             await send_json(send, error.status, {"error": error.as_dict()})
-        except DatabaseError:
+        except DatabaseFailure:
             unavailable = Unavailable(retry_after_ms=1000)
             await send_json(send, 503, {"error": unavailable.as_dict()}, [(b"retry-after", b"1")])
 
@@ -227,8 +226,8 @@ class LongPoll(RoomReading):
         send: Send,
     ) -> None:
         query = _query(scope)
-        epoch, seq = _position(query.get("epoch"), query.get("after_seq"), name="after_seq")
-        wait_s = _whole(query.get("wait", "0"), name="wait", most=WAIT_MAX_S)
+        epoch, seq = read_position(query.get("epoch"), query.get("after_seq"), name="after_seq")
+        wait_s = read_whole(query.get("wait", "0"), name="wait", most=WAIT_MAX_S)
         reader = WaitingReader(server, identity)
         try:
             replay, subscription = await reader.subscribe(slug, epoch, seq)
@@ -289,9 +288,9 @@ class EventStream(RoomReading):
         reader = StreamingReader(server, identity)
         try:
             replay, subscription = await reader.subscribe(slug, epoch, seq)
-            await _start_stream(send)
             _begin(reader, replay, seq)
             subscription.go_live()
+            await _start_stream(send)
             writing = reader.outbox.run(_writer(send))
             comments = asyncio.create_task(_comment_forever(reader))
             try:
@@ -305,7 +304,7 @@ class EventStream(RoomReading):
 
 async def _start_stream(send: Send) -> None:
     headers = [
-        (b"content-type", b"text/event-stream"),
+        (b"content-type", b"text/event-stream; charset=utf-8"),
         (b"cache-control", b"private, no-store"),
         (b"x-content-type-options", b"nosniff"),
         # nginx would collect the records otherwise.
@@ -319,7 +318,7 @@ def _begin(reader: StreamingReader, replay: Replay, seq: int | None) -> None:
     if replay.reason is not None:
         reader.tell_gap(replay.room, replay.epoch, replay.seq, replay.reason)
         return
-    head = {"room": replay.room, "epoch": replay.epoch, "seq": replay.seq}
+    head = {"type": "head", "room": replay.room, "epoch": replay.epoch, "seq": replay.seq}
     resumed = replay.seq if seq is None else seq
     reader.outbox.put(Text(record(head, event="head", id=f"{replay.epoch}:{resumed}")))
     if replay.frames:
@@ -336,7 +335,7 @@ def _writer(send: Send) -> Callable[[str], Any]:
 async def _comment_forever(reader: StreamingReader) -> None:
     while True:
         await asyncio.sleep(COMMENT_S)
-        reader.outbox.put(Text(":\n\n", is_volatile=True))
+        reader.outbox.put(Text(": heartbeat\n\n", is_volatile=True))
 
 
 def _stream_position(scope: dict[str, Any]) -> tuple[str | None, int | None]:
@@ -346,9 +345,9 @@ def _stream_position(scope: dict[str, Any]) -> tuple[str | None, int | None]:
         epoch, _, seq = last.rpartition(":")
         if not epoch:
             raise Invalid("Last-Event-ID must be <epoch>:<seq>.")
-        return _position(epoch, seq, name="Last-Event-ID")
+        return read_position(epoch, seq, name="Last-Event-ID")
     query = _query(scope)
-    return _position(query.get("epoch"), query.get("after_seq"), name="after_seq")
+    return read_position(query.get("epoch"), query.get("after_seq"), name="after_seq")
 
 
 async def _first(work: Any, gone: Any, timeout_s: float | None) -> None:
@@ -372,17 +371,3 @@ async def _disconnected(receive: Receive) -> None:
 def _query(scope: dict[str, Any]) -> dict[str, str]:
     query = parse_qs(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
     return {name: values[-1] for name, values in query.items()}
-
-
-def _position(epoch: str | None, seq: str | None, *, name: str) -> tuple[str | None, int | None]:
-    if seq is None:
-        if epoch is not None:
-            raise Invalid(fields={"epoch": f"Means nothing without {name}."})
-        return None, None
-    return epoch, _whole(seq, name=name, most=2**63 - 1)
-
-
-def _whole(value: str, *, name: str, most: int) -> int:
-    if not (value.isascii() and value.isdecimal() and len(value) < 20 and int(value) <= most):
-        raise Invalid(fields={name: f"Must be a whole number from 0 to {most}."})
-    return int(value)

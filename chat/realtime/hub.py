@@ -10,12 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from django.conf import settings
-from django.db import DatabaseError
 
 from chat.access import Viewer, access_room
 from chat.errors import NotFound
@@ -25,8 +23,10 @@ from chat.realtime.doorbell import RIGHTS_GROUP, Doorbell, room_group
 from chat.realtime.envelope import Frame
 from chat.realtime.events import may_withdraw
 from chat.realtime.layer import LayerLink
+from chat.realtime.replay import Replay, ReplayBudget, read_replay
 from chat.realtime.rights import RightsTail, SocketIndex, still_allowed
 from chat.realtime.room_state import RoomState, Subscriber, Subscription
+from chat.realtime.tasks import Tasks
 
 logger = logging.getLogger(__name__)
 
@@ -36,38 +36,6 @@ GAP_WAIT_S = 0.03
 FAN_OUT_BATCH = 64
 # Frames kept that came ahead of a missing one; the log has the rest.
 EARLY_MAX = 1000
-
-
-@dataclass(slots=True)
-class Replay:
-    """The answer to a position. `recovered` is None when none was given."""
-
-    room: str
-    epoch: str
-    seq: int
-    recovered: bool | None
-    reason: str | None
-    frames: list[Frame]
-
-
-@dataclass(slots=True)
-class ReplayBudget:
-    """What one reply may still carry, over all its rooms."""
-
-    events: int
-    bytes: int
-
-    @classmethod
-    def full(cls) -> ReplayBudget:
-        return cls(settings.REPLAY_EVENTS_MAX, settings.REPLAY_BYTES_MAX)
-
-    def spend(self, frames: list[Frame]) -> bool:
-        size = sum(frame.size for frame in frames)
-        if len(frames) > self.events or size > self.bytes:
-            return False
-        self.events -= len(frames)
-        self.bytes -= size
-        return True
 
 
 class Hub:
@@ -83,7 +51,7 @@ class Hub:
         self.doorbell = Doorbell(layer)
         self.link = LayerLink(layer, self._hear_message)
         self._on_tick = on_tick
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks = Tasks()
         self._tick_now = asyncio.Event()
         self.is_running = False
 
@@ -93,17 +61,15 @@ class Hub:
         """Begin hearing and ticking. Waits for the database, not for the layer."""
         await self.rights.start()
         self.is_running = True
-        self._spawn(self.doorbell.run())
-        self._spawn(self.link.run())
-        self._spawn(self._tick_forever())
+        self._tasks.spawn(self.doorbell.run())
+        self._tasks.spawn(self.link.run())
+        self._tasks.spawn(self._tick_forever())
         self.link.join(RIGHTS_GROUP)
 
     async def stop(self) -> None:
         """End every task of the hub."""
         self.is_running = False
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.end()
         await self.link.close()
 
     # --- subscribing ------------------------------------------------------------------------
@@ -122,47 +88,68 @@ class Hub:
 
         Live frames are held until the caller has passed the replay on and calls `go_live`. The
         subscriber is attached first and the right is read second, so that no loss of it slips
-        between. Raises NotFound. Cancelling leaves a new subscription detached.
+        between. Raises NotFound. Cancelling leaves everything as it was.
         """
         room_id = self.room_ids.get(slug)
         if room_id is None:
             room_id = (await in_database(access_room, viewer, slug)).pk
         state = await self._open(room_id, slug)
+        if seq is not None and (seq > state.head().last_seq or epoch not in (None, state.epoch)):
+            # The client may have come from a process or a page that was ahead of us.
+            await self._catch_up(state)
+            state = await self._open(room_id, slug)
         is_new = subscriber not in state.subscriptions
         if is_new:
             state.subscriptions[subscriber] = Subscription(state, subscriber)
         subscription = state.subscriptions[subscriber]
         subscription.hold()
-        assert state.seq is not None
-        head = stream.Head(state.room_id, state.epoch, state.seq, state.first_seq)
-        generation = state.generation
+        head = state.head()
         try:
             await in_database(access_room, viewer, slug)
-            replay = await self._replay(state, head, epoch, seq, budget or ReplayBudget.full())
+            replay = await read_replay(state, head, epoch, seq, budget or ReplayBudget.full())
+            return self.confirm(replay, subscription), subscription
         except BaseException:
-            if is_new:
-                self.unsubscribe(subscriber, state.room_id)
-            else:
-                subscription.go_live()
+            self.give_up(subscription)
             raise
-        if state.generation != generation:  # reset while reading
-            replay = self._fresh(state, "epoch_changed" if seq is not None else None)
-        if subscriber not in state.subscriptions:
+
+    def confirm(self, replay: Replay, subscription: Subscription) -> Replay:
+        """Return what holds of `replay` now; call it when something was awaited since it was read.
+
+        Raises NotFound when the right to the room was lost meanwhile.
+        """
+        state = subscription.room
+        if state.subscriptions.get(subscription.subscriber) is not subscription:
             raise NotFound("The right to this room was lost just now.")
-        return replay, subscription
+        if state.generation == subscription.generation:
+            return replay
+        subscription.hold()
+        reason = None if replay.recovered is None else "epoch_changed"
+        return Replay.none(state, state.head(), reason)
+
+    def give_up(self, subscription: Subscription) -> None:
+        """Undo a subscribing whose answer will not be given."""
+        if subscription.is_told:
+            subscription.go_live()
+        else:
+            self.unsubscribe(subscription.subscriber, subscription.room.room_id)
 
     def unsubscribe(self, subscriber: Subscriber, room_id: int) -> None:
         """Detach; the room's group is left after the last one."""
         state = self.rooms.get(room_id)
-        if state is None or state.subscriptions.pop(subscriber, None) is None:
+        subscription = state.subscriptions.pop(subscriber, None) if state else None
+        if state is None or subscription is None:
             return
+        subscription.restart()
         if not state.subscriptions:
-            self._spawn(self._close_if_empty(state))
+            self._tasks.spawn(self._close_if_empty(state))
 
-    def position(self, room_id: int) -> int | None:
-        """The number up to which the room's frames have been handed out here."""
+    def position(self, subscriber: Subscriber, room_id: int) -> int | None:
+        """Up to where the room's frames have been handed to the subscriber, if to anywhere."""
         state = self.rooms.get(room_id)
-        return state.seq if state else None
+        subscription = state.subscriptions.get(subscriber) if state else None
+        if state is None or subscription is None or subscription.is_held:
+            return None
+        return state.seq
 
     # --- hearing ----------------------------------------------------------------------------
 
@@ -185,14 +172,14 @@ class Hub:
         self.doorbell.put(room_group(frame.room_id), frame.as_message())
 
     def _hear_own_rights(self) -> None:
-        self._spawn(self.rights.read())
+        self._tasks.spawn(self.rights.read())
         self.doorbell.put(RIGHTS_GROUP, {"type": "rights.changed"})
 
     def _hear_message(self, message: dict[str, Any]) -> None:
         if message["type"] == "room.event":
             self.accept(Frame.from_message(message))
         elif message["type"] == "rights.changed":
-            self._spawn(self.rights.read())
+            self._tasks.spawn(self.rights.read())
 
     def accept(self, frame: Frame) -> None:
         """Take a frame in whatever order; hand out what is next, drop what was."""
@@ -218,7 +205,7 @@ class Hub:
                 break
             if may_withdraw(frame.type):
                 state.is_paused = True
-                self._spawn(self._withdraw(state, frame))
+                self._tasks.spawn(self._withdraw(state, frame))
                 return
             self._fan_out(state, frame)
         else:
@@ -239,15 +226,16 @@ class Hub:
             people = {s.user_id for s in state.subscriptions}
             try:
                 allowed = await in_database(still_allowed, state.room_id, people)
-            except DatabaseError:
-                logger.warning("Rights could not be read; room %s waits.", state.slug)
+            except Exception as error:  # Whatever it is: nobody gets what may not be theirs.
+                logger.warning("Rights could not be read; room %s waits: %s", state.slug, error)
                 await asyncio.sleep(0.5)
                 continue
             reason = {"member.left": "left", "member.removed": "removed"}.get(frame.type, "private")
-            for subscriber in list(state.subscriptions):
+            for subscriber, subscription in list(state.subscriptions.items()):
                 if subscriber.user_id in people and subscriber.user_id not in allowed:
                     self.unsubscribe(subscriber, state.room_id)
-                    subscriber.lose_room(state.slug, reason)
+                    if subscription.is_told:
+                        subscriber.lose_room(state.slug, reason)
             if {s.user_id for s in state.subscriptions} <= people:
                 break
         state.is_paused = False
@@ -273,35 +261,52 @@ class Hub:
         if seq and state.seq is not None and state.seq >= seq:
             return
         if state.gap_task is None and not state.is_closed:
-            state.gap_task = self._spawn(self._fill(state))
+            state.gap_task = self._tasks.spawn(self._fill(state))
+
+    async def _catch_up(self, state: RoomState) -> None:
+        """Read the log now, without waiting for a doorbell or the tick."""
+        if state.gap_task is None:
+            state.gap_task = self._tasks.spawn(self._fill(state))
+        try:
+            await asyncio.wait({state.gap_task})
+        except BaseException:
+            self._tasks.spawn(self._close_if_empty(state))
+            raise
 
     async def _fill(self, state: RoomState) -> None:
         """Read everything behind the room's position from the log: one reader per room."""
-        head: stream.Head | None = None
         try:
-            while not state.is_closed:
-                after = state.seq or 0
-                head = (await in_database(stream.heads, [state.room_id])).get(state.room_id)
-                if head is None or not self._fits(state, head, after):
-                    return
-                frames = await in_database(
-                    stream.read, head, state.slug, after=after, limit=settings.REPLAY_EVENTS_MAX
-                )
-                for frame in frames:
-                    if frame.seq > (state.seq or 0):
-                        state.early[frame.seq] = state.ring.share(frame)
-                self._drain(state)
-                while self._is_busy(state):
-                    await asyncio.sleep(0.005)  # a batch, or a check of rights, is under way
-                if len(frames) < settings.REPLAY_EVENTS_MAX:
-                    return
-        except stream.Trimmed:
-            if head is not None:
-                self._reset(state, head, "trimmed")
+            while (count := await self._read_on(state)) == settings.REPLAY_EVENTS_MAX:
+                pass
         except Exception as error:
             logger.warning("Room %s could not be read: %s", state.slug, error)
+            return
         finally:
             state.gap_task = None
+        if count:
+            self._drain(state)  # There may be a hole again, behind what was read.
+
+    async def _read_on(self, state: RoomState) -> int:
+        """Read a batch behind the room's position and wait until it is handed out."""
+        after, generation = state.seq, state.generation
+        head = (await in_database(stream.heads, [state.room_id])).get(state.room_id)
+        if state.is_closed or after is None or head is None or not self._fits(state, head, after):
+            return 0
+        limit = settings.REPLAY_EVENTS_MAX
+        try:
+            frames = await in_database(stream.read, head, state.slug, after=after, limit=limit)
+        except stream.Trimmed:
+            state.reset(head, "trimmed")
+            return 0
+        if state.generation != generation:
+            return 0
+        for frame in frames:
+            if state.seq is not None and frame.seq > state.seq:
+                state.early[frame.seq] = state.ring.share(frame)
+        self._drain(state)
+        while state.is_handing_out:
+            await asyncio.sleep(0.005)  # a batch, or a check of rights, is under way
+        return len(frames)
 
     def _fits(self, state: RoomState, head: stream.Head, seq: int) -> bool:
         """Whether `seq`, our position before `head` was read, means something in the log.
@@ -309,62 +314,13 @@ class Hub:
         If not, the room is reset.
         """
         if head.epoch != state.epoch:
-            self._reset(state, head, "epoch_changed")
+            state.reset(head, "epoch_changed")
         elif head.last_seq < seq:
-            self._reset(state, head, "seq_ahead")
+            state.reset(head, "seq_ahead")
         else:
             state.first_seq = head.first_seq
             return True
         return False
-
-    def _reset(self, state: RoomState, head: stream.Head, reason: str) -> None:
-        """Begin anew at the log's head, and tell everybody that their position is void."""
-        state.epoch, state.seq, state.first_seq = head.epoch, head.last_seq, head.first_seq
-        state.generation += 1
-        state.early.clear()
-        state.ring.clear()
-        for subscription in list(state.subscriptions.values()):
-            subscription.restart()
-            subscription.subscriber.tell_gap(state.slug, state.epoch, state.seq, reason)
-
-    async def _replay(
-        self,
-        state: RoomState,
-        head: stream.Head,
-        epoch: str | None,
-        seq: int | None,
-        budget: ReplayBudget,
-    ) -> Replay:
-        """Answer a position: every event up to `head`, or none and a reason."""
-        if seq is None:
-            return self._fresh(state, None, head)
-        if epoch is not None and epoch != head.epoch:
-            return self._fresh(state, "epoch_changed", head)
-        if seq > head.last_seq:
-            return self._fresh(state, "seq_ahead", head)
-        if head.last_seq - seq > budget.events:
-            return self._fresh(state, "too_many", head)
-        frames = state.ring.after(seq) if seq < head.last_seq else []
-        if frames is None:
-            try:
-                frames = await in_database(
-                    stream.read, head, state.slug, after=seq, limit=head.last_seq - seq
-                )
-            except stream.Trimmed:
-                frames = []
-            frames = [state.ring.share(frame) for frame in frames]
-        frames = [frame for frame in frames if frame.seq <= head.last_seq]
-        if len(frames) != head.last_seq - seq:
-            return self._fresh(state, "trimmed", head)
-        if not budget.spend(frames):
-            return self._fresh(state, "too_many", head)
-        return Replay(state.slug, head.epoch, head.last_seq, True, None, frames)
-
-    def _fresh(
-        self, state: RoomState, reason: str | None, head: stream.Head | None = None
-    ) -> Replay:
-        epoch, seq = (head.epoch, head.last_seq) if head else (state.epoch, state.seq or 0)
-        return Replay(state.slug, epoch, seq, False if reason else None, reason, [])
 
     # --- joining and leaving ----------------------------------------------------------------
 
@@ -379,28 +335,33 @@ class Hub:
                 if state.is_closed:
                     continue
                 if state.seq is None:
-                    await self.link.join_now(room_group(room_id))
-                    head = (await in_database(stream.heads, [room_id])).get(room_id)
-                    if head is None:
-                        raise NotFound
-                    state.epoch, state.seq = head.epoch, head.last_seq
-                    state.first_seq = head.first_seq
-                    for seq in [seq for seq in state.early if seq <= head.last_seq]:
-                        del state.early[seq]
-                    self._drain(state)
+                    try:
+                        await self._begin(state)
+                    except BaseException:
+                        self._tasks.spawn(self._close_if_empty(state))
+                        raise
                 return state
 
+    async def _begin(self, state: RoomState) -> None:
+        """Join the room's group, and then see where its log stands."""
+        await self.link.join_now(room_group(state.room_id))
+        head = (await in_database(stream.heads, [state.room_id])).get(state.room_id)
+        if head is None:
+            raise NotFound
+        state.begin(head)
+        self._drain(state)
+
     async def _close_if_empty(self, state: RoomState) -> None:
+        """Leave the group after the last subscriber. Who comes meanwhile waits for the lock."""
         async with state.lock:
             if state.subscriptions or state.is_closed:
                 return
             state.is_closed = True
             if state.gap_timer is not None:
                 state.gap_timer.cancel()
-            if self.rooms.get(state.room_id) is state:
-                del self.rooms[state.room_id]
-                del self.room_ids[state.slug]
             await self.link.leave(room_group(state.room_id))
+            del self.rooms[state.room_id]
+            del self.room_ids[state.slug]
 
     # --- the tick ---------------------------------------------------------------------------
 
@@ -434,11 +395,3 @@ class Hub:
         await self.rights.read()
         if self._on_tick is not None:
             await self._on_tick()
-
-    # --- tasks ------------------------------------------------------------------------------
-
-    def _spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        task = self.loop.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task

@@ -38,6 +38,8 @@ class LayerLink:
         self._receiving: asyncio.Task[None] | None = None
         self._beating: asyncio.Task[None] | None = None
         self._is_rebuilding = False
+        # Whether an operation failed since the last beat came back; nobody waits for the next.
+        self._is_failing = False
         # Whether the last beat came back in time; the first one decides.
         self.is_hearing = False
 
@@ -52,7 +54,9 @@ class LayerLink:
             self._heard_at = loop.time()
             self._receiving = loop.create_task(self._receive())
             await asyncio.wait({self._receiving})
-            if not self._is_rebuilding:
+            if self._is_rebuilding:
+                await self._flush()  # before the new channel, which it would forget
+            else:
                 await asyncio.sleep(DEAF_TICK_S)
             self._is_rebuilding = False
 
@@ -64,16 +68,23 @@ class LayerLink:
             while True:
                 message = await self.layer.receive(self._channel)
                 if message["type"] != "hub.beat":
-                    self._on_message(message)
+                    self._hand_over(message)
                     continue
                 self._heard_at = asyncio.get_running_loop().time()
                 self.is_hearing = True
+                self._is_failing = False
         except Exception as error:  # The layer's errors are its backend's own.
-            self.is_hearing = False
+            self._fail()
             logger.warning("The channel layer cannot be heard: %r", error)
         finally:
             self._channel = ""
             self._joined.clear()
+
+    def _hand_over(self, message: dict[str, Any]) -> None:
+        try:
+            self._on_message(message)
+        except Exception:
+            logger.exception("A doorbell made no sense; the log has what it told.")
 
     def join(self, group: str) -> None:
         """Want the group; the next beat joins it."""
@@ -82,11 +93,13 @@ class LayerLink:
     async def join_now(self, group: str) -> None:
         """Join the group, or leave it to the next beats when the layer is away."""
         self._wanted.add(group)
+        if self._is_failing:
+            return
         try:
             async with asyncio.timeout(TIMEOUT_S):
                 await self._join_missing()
         except Exception as error:  # The layer's errors are its backend's own.
-            self.is_hearing = False
+            self._fail()
             logger.debug("Group %s has to wait: %r", group, error)
 
     async def leave(self, group: str) -> None:
@@ -101,11 +114,20 @@ class LayerLink:
             logger.debug("Group %s could not be left: %r", group, error)
 
     async def _join_missing(self) -> None:
+        channel = self._channel
         for group in self._wanted - self._joined:
-            if not self._channel:
+            if not channel:
                 return
-            await self.layer.group_add(group, self._channel)
+            await self.layer.group_add(group, channel)
+            if channel != self._channel:
+                return  # made anew meanwhile, and joins by itself
             self._joined.add(group)
+            if group not in self._wanted:
+                await self.leave(group)
+
+    def _fail(self) -> None:
+        self.is_hearing = False
+        self._is_failing = True
 
     def beat(self) -> None:
         """Send a beat and notice one that did not come back; called at every tick."""
@@ -121,18 +143,17 @@ class LayerLink:
                 await self._join_missing()
                 await self.layer.group_send(self._own_group, {"type": "hub.beat"})
         except Exception as error:  # The layer's errors are its backend's own.
-            self.is_hearing = False
+            self._fail()
             logger.debug("A beat was lost: %r", error)
 
     def _rebuild(self) -> None:
         """Cut the link; `run` makes a new one."""
-        self.is_hearing = False
+        self._fail()
         self._heard_at = asyncio.get_running_loop().time()
         if self._receiving is not None and not self._receiving.done():
             logger.warning("The channel layer is silent; its link is made anew.")
             self._is_rebuilding = True
             self._receiving.cancel()
-            self._flushing = asyncio.ensure_future(self._flush())
 
     async def _flush(self) -> None:
         try:
@@ -142,7 +163,7 @@ class LayerLink:
             logger.debug("The layer could not be flushed: %r", error)
 
     async def close(self) -> None:
-        """Stop receiving and close the layer's connections."""
+        """Stop receiving."""
         tasks = [task for task in (self._receiving, self._beating) if task is not None]
         for task in tasks:
             task.cancel()

@@ -80,9 +80,10 @@ class Server:
     async def drain(self) -> None:
         """Close every connection with a time to come back, spread over RETURN_SPREAD_MS."""
         self.is_draining = True
-        for connection in list(self.hub.sockets.all):
-            connection.drain(random.randrange(RETURN_SPREAD_MS))
         while self.hub.sockets.all or self.connections:
+            # Also those that were just being opened.
+            for connection in list(self.hub.sockets.all):
+                connection.drain(random.randrange(RETURN_SPREAD_MS))
             await asyncio.sleep(0.05)
 
     def now(self) -> float:

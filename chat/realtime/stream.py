@@ -129,11 +129,11 @@ def append(place: Place, event: Event, *, actor: User | None = None) -> Frame:
 def read(head: Head, room: str, *, after: int, limit: int) -> list[Frame]:
     """Up to `limit` events behind the position `after`, in order and without a hole.
 
-    Raises Trimmed when the next one is no longer there.
+    Raises Trimmed when the next one, which was there at `head`, is no longer.
     """
     rows = RoomEvent.objects.in_room(head.room_id).after(after).select_related("actor")[:limit]
     frames = [_frame(row, room, head.epoch) for row in rows]
-    if frames and frames[0].seq != after + 1:
+    if head.last_seq > after and (not frames or frames[0].seq != after + 1):
         raise Trimmed
     return frames
 
