@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from contextlib import suppress
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from chat.access import (
@@ -16,7 +19,8 @@ from chat.access import (
 )
 from chat.acting import acting
 from chat.errors import Conflict, Forbidden, Invalid, NotFound
-from chat.models import Membership, Room, User
+from chat.models import AccessKey, Membership, Room, User
+from chat.models.access_key import SCOPES, STAFF_SCOPES
 from chat.models.room import SLUG_PATTERN
 from chat.realtime import stream
 from chat.text import clean_text
@@ -123,6 +127,18 @@ def join_room(*, viewer: Viewer, slug: str) -> Room:
     return _as_it_stands(room)
 
 
+def join_lobby(*, person: User) -> None:
+    """Make somebody new a member of the lobby, and the lobby if there is none yet.
+
+    An operator who has closed the lobby wants nobody in it by themselves.
+    """
+    if not Room.objects.filter(slug=settings.LOBBY_SLUG).exists():
+        with suppress(IntegrityError), transaction.atomic():  # somebody else was faster
+            Room.objects.create(slug=settings.LOBBY_SLUG, title="Lobby")
+    with suppress(NotFound, Forbidden):
+        join_room(viewer=person, slug=settings.LOBBY_SLUG)
+
+
 def leave_room(*, viewer: Viewer, slug: str) -> Room:
     """End the viewer's own membership, and return the room as they saw it last.
 
@@ -220,6 +236,28 @@ def mark_read(*, viewer: Viewer, slug: str, seq: int) -> Membership:
     )
     membership.refresh_from_db()
     return membership
+
+
+def issue_access_key(*, user: User, scopes: Sequence[str], name: str = "") -> tuple[AccessKey, str]:
+    """Make a key for a program of `user`; its token is returned this once.
+
+    What a key may is what its user may; scopes that only staff hold are refused to others.
+    """
+    if not user.is_active:
+        raise Invalid(fields={"user": f"The account {user.username} is not active."})
+    if not scopes:
+        raise Invalid(fields={"scopes": f"Name at least one of {', '.join(SCOPES)}."})
+    for scope in scopes:
+        if scope not in SCOPES:
+            known = ", ".join(SCOPES)
+            raise Invalid(fields={"scopes": f"There is no scope {scope}. There are {known}."})
+        if scope in STAFF_SCOPES and not user.is_staff:
+            raise Invalid(
+                fields={"scopes": f"The scope {scope} is for staff; {user.username} is none."}
+            )
+    name = clean_text(name, field="name", max_length=60)
+    chosen = [scope for scope in SCOPES if scope in scopes]
+    return AccessKey.objects.issue(user, name=name, scopes=chosen)
 
 
 def _clean_title(title: str) -> str:

@@ -171,7 +171,8 @@ REQUEST_BODY_MAX = 41 * 1024 * 1024
 # How long a deletion can be undone before the files go.
 UNDO_MINUTES = 10
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
-DATA_UPLOAD_MAX_NUMBER_FIELDS = 50
+# The admin's lists and a room's members are the largest forms.
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
 DATA_UPLOAD_MAX_NUMBER_FILES = PICTURES_PER_POST_MAX
 
 # --- Who may do what --------------------------------------------------------------------------
@@ -200,7 +201,13 @@ LOGOUT_REDIRECT_URL = "/"
 ACCOUNT_LOGIN_METHODS = {"username", "email"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "email", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_ADAPTER = "chat.accounts.AccountAdapter"
 ACCOUNT_USERNAME_MIN_LENGTH = 2
+# They would pass for the operator, or for everybody in a mention.
+ACCOUNT_USERNAME_BLACKLIST = [
+    *("admin", "administrator", "moderator", "picturegram", "root", "staff", "support", "system"),
+    *("all", "channel", "everyone", "here", "me"),
+]
 ACCOUNT_USERNAME_VALIDATORS = "chat.models.user.username_validators"
 ACCOUNT_PRESERVE_USERNAME_CASING = False
 ACCOUNT_LOGOUT_ON_GET = False
