@@ -14,6 +14,8 @@ register = template.Library()
 DISPLAY_WIDTH = 1280
 # Texts up to this long are set larger when they stand alone.
 SHORT_TEXT = 140
+# In seconds.
+MINUTE, HOUR, DAY = 60, 3600, 86_400
 # As many as static/css/post.css knows.
 HUES = 8
 
@@ -22,6 +24,19 @@ HUES = 8
 def moment(value: str) -> datetime | None:
     """Return a wire time in the site's own zone; a script shows the visitor's."""
     return timezone.localtime(datetime.fromisoformat(value)) if value else None
+
+
+@register.filter
+def age(value: str) -> str:
+    """Return how long ago, in a word, for the first week; as static/js/times.js says it."""
+    seconds = (timezone.now() - datetime.fromisoformat(value)).total_seconds()
+    if seconds < MINUTE:
+        return "now"
+    if seconds < HOUR:
+        return f"{int(seconds // MINUTE)} min"
+    if seconds < DAY:
+        return f"{int(seconds // HOUR)} h"
+    return f"{int(seconds // DAY)} d" if seconds < 7 * DAY else ""
 
 
 @register.filter

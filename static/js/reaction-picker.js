@@ -23,8 +23,6 @@ export class ReactionPicker {
       },
       { signal },
     );
-    // It stays where it was opened, which is nowhere once the page moves.
-    window.addEventListener('scroll', () => element.hidePopover(), { signal, passive: true });
   }
 
   /**
@@ -39,8 +37,8 @@ export class ReactionPicker {
     const left = Math.max(MARGIN_PX, place.right - offsetWidth);
     const above = place.top - offsetHeight - MARGIN_PX;
     const top = above > MARGIN_PX ? above : place.bottom + MARGIN_PX;
-    this.element.style.setProperty('left', `${left}px`);
-    this.element.style.setProperty('top', `${top}px`);
+    this.element.style.setProperty('left', `${left + window.scrollX}px`);
+    this.element.style.setProperty('top', `${top + window.scrollY}px`);
     this.element.querySelector('button')?.focus({ preventScroll: true });
   }
 }

@@ -90,12 +90,13 @@ export class PgConnection extends HTMLElement {
     const { word, line } = this.#ending ?? WORDS[state];
     this.dataset.state = this.#ending ? 'stopped' : state;
     const isLive = state === ConnectionState.LIVE && !this.#ending;
-    this.classList.toggle('connection--calm', isLive);
     set(this.word, word);
     const contact = lastContactAt ? `Last contact ${timeOfDay(new Date(lastContactAt))}` : '';
     this.title = contact;
 
     const isCalm = isLive || Date.now() - this.#changedAt < PATIENCE_MS;
+    this.classList.toggle('connection--calm', isCalm);
+    this.classList.toggle('connection--starting', isCalm && state === ConnectionState.CONNECTING);
     this.line.hidden = isCalm;
     if (isCalm) return;
     const next = retryAt ? `next try in ${seconds(retryAt - Date.now())}` : '';
