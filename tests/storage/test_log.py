@@ -19,6 +19,7 @@ from django.db import connection, transaction
 from django.forms import modelform_factory
 from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
+from pytest_django import DjangoAssertNumQueries
 
 from chat.acting import SESSION_NAME, ActingMiddleware, acting
 from chat.models import Membership, Room, RoomEvent
@@ -279,10 +280,10 @@ def test_what_was_trimmed_cannot_be_read(world: World) -> None:
 
 
 def test_heads_of_many_rooms_are_one_query(
-    world: World, django_assert_num_queries: pytest.FixtureRequest
+    world: World, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     rooms = [make_room(f"room-{number}", world.alice) for number in range(5)]
-    with django_assert_num_queries(1):  # type: ignore[operator]
+    with django_assert_num_queries(1):
         assert len(stream.heads([room.pk for room in rooms])) == 5
 
 
