@@ -11,6 +11,7 @@ import pytest
 from channels.layers import get_channel_layer
 from channels_redis.pubsub import RedisPubSubChannelLayer
 from django.core.asgi import get_asgi_application
+from django.db.backends.utils import CursorWrapper
 from django.test import Client
 from pytest_django import Settings
 
@@ -23,6 +24,10 @@ from tests.people import make_token, world
 from tests.socket.client import Socket
 
 __all__ = ["world"]
+
+LAYERS = ["memory", "redis"]
+# Tables and columns that only the background tick reads and writes.
+OF_THE_TICK = ("chat_lease", "chat_rights", '"chat_room"."first_seq" FROM', "PRAGMA")
 
 
 @pytest.fixture
@@ -133,3 +138,18 @@ async def eventually(is_so: Callable[[], object], deadline_s: float = 10.0) -> N
     async with asyncio.timeout(deadline_s):
         while not is_so():
             await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+def queries(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Note the SQL of every thread, but for what the background tick asks."""
+    found: list[str] = []
+    execute = CursorWrapper.execute
+
+    def noting(self: CursorWrapper, sql: str, params: Any = None) -> Any:
+        if not any(sign in sql for sign in OF_THE_TICK):
+            found.append(sql)
+        return execute(self, sql, params)
+
+    monkeypatch.setattr(CursorWrapper, "execute", noting)
+    return found
