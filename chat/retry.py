@@ -19,6 +19,9 @@ logger = logging.getLogger(__name__)
 
 # Seconds before each further try; a restart of PostgreSQL takes about one.
 PAUSES_S = (0.1, 0.3, 0.6, 1.2)
+# Seconds after which no further try is begun. Waiting for a connection alone takes up to five, and
+# each waiting request holds a thread that others need.
+PATIENCE_S = 4.0
 
 
 def asks_again(function: Callable[P, R]) -> Callable[P, R]:
@@ -31,21 +34,19 @@ def asks_again(function: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(function)
     def retrying(*args: P.args, **kwargs: P.kwargs) -> R:
-        for pause in PAUSES_S:
+        began = time.monotonic()
+        for pause in (*PAUSES_S, None):
             try:
                 return function(*args, **kwargs)
             except (OperationalError, InterfaceError) as error:
                 if connection.in_atomic_block:
                     raise
+                if pause is None or time.monotonic() - began > PATIENCE_S:
+                    logger.error("The database is away: %s", error)
+                    raise Unavailable(retry_after_ms=2000) from error
                 logger.warning("The database went away, asking again: %s", error)
                 connection.close_if_unusable_or_obsolete()
                 time.sleep(pause * random.uniform(0.8, 1.2))
-        try:
-            return function(*args, **kwargs)
-        except (OperationalError, InterfaceError) as error:
-            if connection.in_atomic_block:
-                raise
-            logger.error("The database is away: %s", error)
-            raise Unavailable(retry_after_ms=2000) from error
+        raise AssertionError("unreachable")
 
     return retrying

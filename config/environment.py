@@ -130,8 +130,11 @@ def postgresql(*, pool_size: int, **where: Any) -> dict[str, Any]:
         **{key.upper(): value for key, value in where.items()},
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
-            # Waiting longer than `timeout` seconds for a connection is an error.
-            "pool": {"min_size": 0, "max_size": pool_size, "timeout": 5},
+            # Waiting longer than `timeout` seconds for a connection is an error. Lost connections
+            # are sought at growing intervals for `reconnect_timeout`, then anew when somebody
+            # asks; psycopg's five minutes would leave a database that is back unnoticed for as
+            # long as it was away.
+            "pool": {"min_size": 0, "max_size": pool_size, "timeout": 5, "reconnect_timeout": 5},
             "options": " ".join(f"-c {key}={value}" for key, value in options.items()),
             "connect_timeout": 3,
         },
