@@ -10,13 +10,21 @@ from django.db import transaction
 from django.dispatch import receiver
 from django.http import HttpRequest
 
-from chat.acting import SESSION_NAME
+from chat.acting import SESSION_NAME, acting_now
 from chat.models import RightsChange
 
 
 @receiver(user_logged_in)
 def name_session(request: HttpRequest, **kwargs: Any) -> None:
+    """Name the session; signing in again as the same person keeps the name.
+
+    As somebody else, Django throws the first one's session away without a word.
+    """
+    if SESSION_NAME in request.session:
+        return
     request.session[SESSION_NAME] = secrets.token_hex(16)
+    if before := acting_now().session_name:
+        RightsChange.objects.signed_out(before)
 
 
 @receiver(user_logged_out)
