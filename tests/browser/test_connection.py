@@ -65,11 +65,25 @@ def test_where_sockets_are_blocked_it_polls_and_goes_back_without_double_or_gap(
         posted.insert(0, text)
         clients["bob"].post(room, text)
         if number == 2:
+            # The line is news for a while only; the light brings it back.
+            if not alice.page.get_by_role("button", name="Retry now").is_visible():
+                alice.page.get_by_role("button", name="Every 10 s").click()
             alice.page.get_by_role("button", name="Retry now").click()
     alice.expect_live(timeout_ms=40_000)
     posted.insert(0, "Last")
     clients["bob"].post(room, "Last")
     alice.expect_texts(*posted)
+
+
+def test_the_light_tells_when_the_server_was_heard_last(meet: Meet, room: str) -> None:
+    alice = meet("alice").open(room)
+    line = alice.page.locator("[data-connection-line]")
+    expect(line).to_be_hidden()
+    light = alice.page.get_by_role("button", name="Live")
+    light.click()
+    expect(line).to_contain_text(re.compile(r"Last contact \d+:\d\d:\d\d"))
+    light.click()
+    expect(line).to_be_hidden()
 
 
 def test_signing_out_ends_the_other_tabs_of_the_session(meet: Meet, room: str) -> None:

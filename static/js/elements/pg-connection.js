@@ -8,11 +8,11 @@ import { seconds, timeOfDay } from '../times.js';
 /** @type {Record<ConnectionStateName, { word: string, line: string }>} */
 const WORDS = {
   connecting: { word: 'Connecting…', line: 'Connecting…' },
-  live: { word: 'Live', line: '' },
+  live: { word: 'Live', line: 'Connected: news comes by itself.' },
   reconnecting: { word: 'Reconnecting…', line: 'The connection was lost.' },
   polling: {
     word: 'Every 10 s',
-    line: 'This network lets no live connection through: looking for news every 10 seconds.',
+    line: 'No live connection gets through here: looking for news every 10 s.',
   },
   offline: { word: 'Offline', line: 'The server cannot be reached.' },
   stopped: { word: 'Stopped', line: 'The server ended the connection.' },
@@ -25,6 +25,8 @@ const ENDINGS = {
 };
 /** Short losses heal before anybody has read about them. */
 const PATIENCE_MS = 1_500;
+/** Polling goes on for as long as the network is what it is; after this it is news no more. */
+const POLLING_NEWS_MS = 12_000;
 
 /** What the connection is doing, in a word that is always there, and in a line when it is not well. */
 export class PgConnection extends HTMLElement {
@@ -34,6 +36,9 @@ export class PgConnection extends HTMLElement {
   #changedAt = 0;
   /** @type {{ word: string, line: string } | null} */
   #ending = null;
+  /** Whether the reader wants to see the line; null: as the state has it.
+   * @type {boolean | null} */
+  #wish = null;
 
   disconnectedCallback() {
     this.#ties.cut();
@@ -49,6 +54,14 @@ export class PgConnection extends HTMLElement {
     find(this.line, '[data-retry]', HTMLElement).addEventListener(
       'click',
       () => connection.retryNow(),
+      { signal },
+    );
+    this.#button.addEventListener(
+      'click',
+      () => {
+        this.#wish = this.line?.hidden === true;
+        this.#show();
+      },
       { signal },
     );
     // The browser's word is a hint to look, never the truth itself.
@@ -75,6 +88,7 @@ export class PgConnection extends HTMLElement {
   /** @param {Transition} transition */
   #changed({ to, code }) {
     this.#changedAt = Date.now();
+    this.#wish = null;
     // Without a code it was us, on the way to another page.
     if (to === ConnectionState.STOPPED && code !== null) {
       this.#ending = ENDINGS[code] ?? WORDS.stopped;
@@ -83,29 +97,45 @@ export class PgConnection extends HTMLElement {
     this.#show();
   }
 
+  get #button() {
+    return find(this, 'button', HTMLButtonElement);
+  }
+
+  /** Whether the state is worth a line by itself. */
+  get #isNews() {
+    const state = this.#connection?.state;
+    const age = Date.now() - this.#changedAt;
+    if (this.#ending) return true;
+    if (state === ConnectionState.LIVE) return false;
+    return age >= PATIENCE_MS && !(state === ConnectionState.POLLING && age > POLLING_NEWS_MS);
+  }
+
   #show() {
     const connection = this.#connection;
     if (!connection || !this.word || !this.line) return;
     const { state, lastContactAt, retryAt } = connection;
     const { word, line } = this.#ending ?? WORDS[state];
     this.dataset.state = this.#ending ? 'stopped' : state;
-    const isLive = state === ConnectionState.LIVE && !this.#ending;
     set(this.word, word);
     const contact = lastContactAt ? `Last contact ${timeOfDay(new Date(lastContactAt))}` : '';
-    this.title = contact;
+    this.#button.title = contact;
 
-    const isCalm = isLive || Date.now() - this.#changedAt < PATIENCE_MS;
-    this.classList.toggle('connection--calm', isCalm);
-    this.classList.toggle('connection--starting', isCalm && state === ConnectionState.CONNECTING);
-    this.line.hidden = isCalm;
-    if (isCalm) return;
+    const isShort = Date.now() - this.#changedAt < PATIENCE_MS;
+    this.classList.toggle('connection--starting', isShort && state === ConnectionState.CONNECTING);
+    const isShown = this.#wish ?? this.#isNews;
+    this.line.hidden = !isShown;
+    this.#button.setAttribute('aria-expanded', String(isShown));
+    // Read aloud when it is worth a line.
+    set(find(this, '[data-said]', HTMLElement), this.#isNews ? line : '');
+    if (!isShown) return;
     const next = retryAt ? `next try in ${seconds(retryAt - Date.now())}` : '';
     set(find(this.line, '[data-line-word]', HTMLElement), line);
     set(
       find(this.line, '[data-line-times]', HTMLElement),
       [contact, this.#ending ? '' : next].filter(Boolean).join(' · '),
     );
-    find(this.line, '[data-retry]', HTMLElement).hidden = this.#ending !== null;
+    const isLive = state === ConnectionState.LIVE;
+    find(this.line, '[data-retry]', HTMLElement).hidden = isLive || this.#ending !== null;
     find(this.line, '[data-reload]', HTMLElement).hidden = this.#ending === null;
   }
 }
