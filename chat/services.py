@@ -239,25 +239,26 @@ def mark_read(*, viewer: Viewer, slug: str, seq: int) -> Membership:
 
 
 def issue_access_key(*, user: User, scopes: Sequence[str], name: str = "") -> tuple[AccessKey, str]:
-    """Make a key for a program of `user`; its token is returned this once.
-
-    What a key may is what its user may; scopes that only staff hold are refused to others.
-    """
-    if not user.is_active:
-        raise Invalid(fields={"user": f"The account {user.username} is not active."})
-    if not scopes:
-        raise Invalid(fields={"scopes": f"Name at least one of {', '.join(SCOPES)}."})
-    for scope in scopes:
-        if scope not in SCOPES:
-            known = ", ".join(SCOPES)
-            raise Invalid(fields={"scopes": f"There is no scope {scope}. There are {known}."})
-        if scope in STAFF_SCOPES and not user.is_staff:
-            raise Invalid(
-                fields={"scopes": f"The scope {scope} is for staff; {user.username} is none."}
-            )
+    """Make a key for a program of `user`; its token is returned this once."""
+    check_scopes(user, scopes)
     name = clean_text(name, field="name", max_length=60)
     chosen = [scope for scope in SCOPES if scope in scopes]
     return AccessKey.objects.issue(user, name=name, scopes=chosen)
+
+
+def check_scopes(user: User, scopes: Sequence[str]) -> None:
+    """Refuse a key that `user` cannot have: what a key may is what its user may."""
+    if not user.is_active:
+        raise Invalid(fields={"user": f"The account {user.username} is not active."})
+    known = ", ".join(SCOPES)
+    if not scopes:
+        raise Invalid(fields={"scopes": f"Name at least one of {known}."})
+    for scope in scopes:
+        if scope not in SCOPES:
+            raise Invalid(fields={"scopes": f"There is no scope {scope}. There are {known}."})
+        if scope in STAFF_SCOPES and not user.is_staff:
+            reason = f"The scope {scope} is for staff; {user.username} is none."
+            raise Invalid(fields={"scopes": reason})
 
 
 def _clean_title(title: str) -> str:

@@ -1,0 +1,7 @@
+"""The operator's pages for posts, pictures and reactions."""
+
+from __future__ import annotations
+
+from posts.admin import pictures, posts, reactions
+
+__all__ = ["pictures", "posts", "reactions"]
