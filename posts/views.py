@@ -62,6 +62,8 @@ def answers_refusals(view: Page) -> Page:
 
     @wraps(view)
     def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if not (request.user.is_authenticated or settings.ANONYMOUS_MAY_READ):
+            return redirect_to_login(request.get_full_path())
         try:
             return view(request, *args, **kwargs)
         except NotAuthenticated:

@@ -36,7 +36,8 @@ export class Attachments {
       'paste',
       (event) => {
         const files = [...(event.clipboardData?.files ?? [])];
-        if (!files.length) return;
+        // Copied cells and paragraphs come with a picture of themselves: the text is meant.
+        if (!files.length || event.clipboardData?.types.includes('text/plain')) return;
         event.preventDefault();
         this.add(files);
       },

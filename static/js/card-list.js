@@ -95,6 +95,7 @@ export class CardList {
    */
   putGone(post, line, context) {
     const forget = () => {
+      clearTimeout(timer);
       line.remove();
       this.#gone.delete(post.id);
     };
@@ -104,7 +105,8 @@ export class CardList {
     const undo = find(line, '[data-undo]', HTMLButtonElement);
     undo.addEventListener('click', () => void context.restorePost(post.id));
     find(line, '[data-dismiss]', HTMLElement).addEventListener('click', forget);
-    setTimeout(forget, context.limits.undo_minutes * 60_000);
+    const timer = setTimeout(forget, context.limits.undo_minutes * 60_000);
+    context.signal.addEventListener('abort', () => clearTimeout(timer));
     undo.focus({ preventScroll: true });
   }
 
@@ -119,14 +121,17 @@ export class CardList {
    */
   #place(element, seq) {
     const { children } = this.element;
-    // Pages of older posts come in order: most of the time it is the end.
-    let index = children.length;
-    while (index > 0 && seqOf(children[index - 1]) < seq) index -= 1;
+    // Posts come at either end: new ones below what is pending, older ones page by page.
+    let index = 0;
+    if (seq > seqOf(children[children.length >> 1])) {
+      while (seqOf(children[index]) > seq) index += 1;
+    } else {
+      index = children.length;
+      while (index > 0 && seqOf(children[index - 1]) < seq) index -= 1;
+    }
     const before = children[index] ?? null;
-    if (element !== before && element.nextElementSibling !== before) {
-      this.element.insertBefore(element, before);
-    } else if (!element.isConnected) {
-      this.element.insertBefore(element, before);
+    if (!element.isConnected || element.nextElementSibling !== before) {
+      this.element.insertBefore(element, before === element ? before.nextSibling : before);
     }
   }
 }

@@ -167,7 +167,10 @@ function fillReactions(card, templates, post, { userId, mayWrite }) {
     setText(find(button, '[data-count]', HTMLElement), String(count));
     if (!present.delete(emoji)) add.before(button);
   }
-  for (const button of present.values()) button.remove();
+  for (const button of present.values()) {
+    if (button === document.activeElement) add.focus({ preventScroll: true });
+    button.remove();
+  }
 }
 
 /**

@@ -3,10 +3,10 @@
 import os
 import secrets
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, StorageState
 
 from tests.browser.people import Client, Person
 from tests.live.servers import AppServer, Site
@@ -18,6 +18,7 @@ os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 
 # alice owns, bob belongs, charlie is a stranger.
 NAMES = ["alice", "bob", "charlie"]
+Cookies = dict[str, StorageState]
 
 
 @pytest.fixture(scope="session")
@@ -61,7 +62,7 @@ def room(clients: dict[str, Client]) -> str:
 
 
 @pytest.fixture(scope="session")
-def cookies(browser: Browser, server: AppServer) -> dict[str, Path | dict[str, object]]:
+def cookies(browser: Browser, server: AppServer) -> Cookies:
     """Signed-in sessions by name, filled as they are needed: signing in is slow by design."""
     return {}
 
@@ -70,11 +71,11 @@ Meet = Callable[..., Person]
 
 
 @pytest.fixture
-def meet(browser: Browser, server: AppServer, cookies: dict[str, object]) -> Iterator[Meet]:
+def meet(browser: Browser, server: AppServer, cookies: Cookies) -> Iterator[Meet]:
     """Open browsers for people; whatever went wrong in their pages fails the test at its end."""
     met: list[Person] = []
 
-    def meet(name: str | None, **options: object) -> Person:
+    def meet(name: str | None, **options: Any) -> Person:
         if name and name not in cookies:
             with Person(browser, server.http_url) as newcomer:
                 newcomer.sign_in(name)

@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw
 from playwright.sync_api import (
     Browser,
     ConsoleMessage,
+    FilePayload,
     Locator,
     Page,
     Request,
@@ -109,7 +110,7 @@ class Person:
         self.expect_live()
         return self
 
-    def write(self, text: str, *files: dict[str, Any]) -> None:
+    def write(self, text: str, *files: FilePayload) -> None:
         self.page.get_by_label("What’s Up?").fill(text)
         if files:
             self.page.get_by_label("Attach optional image").first.set_input_files(list(files))
@@ -124,7 +125,7 @@ class Person:
     def unblock_sockets(self) -> None:
         self.are_sockets_blocked = False
 
-    def post(self, text: str, *files: dict[str, Any]) -> None:
+    def post(self, text: str, *files: FilePayload) -> None:
         self.write(text, *files)
         self.page.get_by_role("button", name="POST!").click()
 
@@ -164,7 +165,7 @@ class Person:
             self.problems.append(f"Request to a third party: {request.url}")
 
 
-def photo(name: str = "IMG_0001.jpg") -> dict[str, Any]:
+def photo(name: str = "IMG_0001.jpg") -> FilePayload:
     """A photo as a phone makes it: lying on its side, with the place where it was taken.
 
     Upright it is 600 wide and 800 high, with a blue sky above.

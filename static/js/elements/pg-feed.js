@@ -118,7 +118,7 @@ export class PgFeed extends HTMLElement {
       return;
     }
     const card = this.list?.put(context, post);
-    if (isLive) card?.classList.add('post--arriving');
+    if (isLive && !isOurs) card?.classList.add('post--arriving');
     this.#showEnds();
   }
 

@@ -43,8 +43,9 @@ export class PgPost extends HTMLElement {
   show(context, post) {
     this.#context = context;
     this.#post = post;
-    if (this.#pending) this.#settle();
+    const previews = this.#pending ? this.#settle() : [];
     fillCard(this, context.templates, post, context.viewer);
+    this.#keepPreviews(previews);
     if (this.#edit) find(this, '[data-text]', HTMLElement).hidden = true;
   }
 
@@ -116,13 +117,34 @@ export class PgPost extends HTMLElement {
     find(this, '[data-discard]', HTMLElement).hidden = status === 'sending' && !isUploading;
   }
 
-  /** From a pending post to a post. */
+  /**
+   * From a pending post to a post.
+   * @returns {string[]} the object URLs of its pictures, which are the caller's now
+   */
   #settle() {
+    const previews = this.#objectUrls;
+    this.#objectUrls = [];
     this.#pending = null;
     this.classList.remove('post--pending', 'post--failed');
     this.querySelector('.post__status')?.remove();
     find(this, '[data-pictures]', HTMLElement).replaceChildren();
-    this.#freePictures();
+    return previews;
+  }
+
+  /** Shows our own files until the server's pictures are there. @param {string[]} previews */
+  #keepPreviews(previews) {
+    const images = this.querySelectorAll('img');
+    for (const [index, url] of previews.entries()) {
+      const image = images[index];
+      const free = () => {
+        image?.style.removeProperty('background');
+        URL.revokeObjectURL(url);
+      };
+      if (!image) return free();
+      image.style.setProperty('background', `center / cover url("${url}")`);
+      image.addEventListener('load', free, { once: true });
+      image.addEventListener('error', free, { once: true });
+    }
   }
 
   #freePictures() {

@@ -27,6 +27,7 @@ import { PgToasts } from './pg-toasts.js';
  * @property {Viewer} viewer
  * @property {ParentNode} templates
  * @property {Start['limits']} limits
+ * @property {AbortSignal} signal ends with the page
  * @property {PgLightbox} lightbox
  * @property {Set<string>} ownDeletions posts deleted here, which can be had back here
  * @property {(id: string) => Promise<void>} deletePost
@@ -77,6 +78,7 @@ export class PgRoom extends HTMLElement {
       viewer: { userId: user?.id, mayWrite: may_write },
       templates: feed,
       limits,
+      signal: this.#ties.signal,
       lightbox: find(this, 'pg-lightbox', PgLightbox),
       ownDeletions,
       deletePost: async (id) => {

@@ -9,9 +9,12 @@ export class PgToasts extends HTMLElement {
   show(message) {
     const toast = clone(this, 'template', HTMLElement);
     find(toast, '[data-message]', HTMLElement).textContent = message;
-    find(toast, '[data-close]', HTMLElement).addEventListener('click', () => toast.remove());
+    const timer = setTimeout(() => toast.remove(), SHOWN_MS);
+    find(toast, '[data-close]', HTMLElement).addEventListener('click', () => {
+      clearTimeout(timer);
+      toast.remove();
+    });
     this.append(toast);
-    setTimeout(() => toast.remove(), SHOWN_MS);
   }
 }
 
