@@ -18,7 +18,7 @@ from django.conf import settings
 from chat.access import Viewer, access_room
 from chat.errors import NotFound
 from chat.realtime import stream
-from chat.realtime.database import in_database
+from chat.realtime.database import in_database, in_hub_database
 from chat.realtime.doorbell import RIGHTS_GROUP, Doorbell, room_group
 from chat.realtime.envelope import Frame
 from chat.realtime.events import may_withdraw
@@ -225,7 +225,7 @@ class Hub:
         while state.subscriptions and self.is_running:
             people = {s.user_id for s in state.subscriptions}
             try:
-                allowed = await in_database(still_allowed, state.room_id, people)
+                allowed = await in_hub_database(still_allowed, state.room_id, people)
             except Exception as error:  # Whatever it is: nobody gets what may not be theirs.
                 logger.warning("Rights could not be read; room %s waits: %s", state.slug, error)
                 await asyncio.sleep(0.5)
@@ -289,12 +289,12 @@ class Hub:
     async def _read_on(self, state: RoomState) -> int:
         """Read a batch behind the room's position and wait until it is handed out."""
         after, generation = state.seq, state.generation
-        head = (await in_database(stream.heads, [state.room_id])).get(state.room_id)
+        head = (await in_hub_database(stream.heads, [state.room_id])).get(state.room_id)
         if state.is_closed or after is None or head is None or not self._fits(state, head, after):
             return 0
         limit = settings.REPLAY_EVENTS_MAX
         try:
-            frames = await in_database(stream.read, head, state.slug, after=after, limit=limit)
+            frames = await in_hub_database(stream.read, head, state.slug, after=after, limit=limit)
         except stream.Trimmed:
             state.reset(head, "trimmed")
             return 0
@@ -387,7 +387,7 @@ class Hub:
         self.link.beat()
         known = [(state, state.seq) for state in self.rooms.values() if state.seq is not None]
         if known:
-            heads = await in_database(stream.heads, [state.room_id for state, _ in known])
+            heads = await in_hub_database(stream.heads, [state.room_id for state, _ in known])
             for state, seq in known:
                 head = heads.get(state.room_id)
                 if head is not None and not state.is_closed and self._fits(state, head, seq):

@@ -1,7 +1,7 @@
 """The hub's link to the channel layer: one channel, its groups, and proof of hearing.
 
 A layer can go deaf without an error (a black-holed link, a lost subscription). So the hub sends
-itself a beat through the layer and expects it back; without one for DEAF_AFTER_S the link is
+itself a beat through the layer and expects it back; after DEAF_AFTER_S without it the link is
 rebuilt, and until it hears again the log alone carries the events.
 """
 
@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 # Seconds between ticks of a hub that hears, and of one that lives on from the log.
 TICK_S = 2.0
 DEAF_TICK_S = 1.0
-# Seconds without a beat of our own before the link is rebuilt.
+# Seconds that a beat may be on its way before the link is rebuilt.
 DEAF_AFTER_S = 10.0
 # Seconds for one operation on the layer.
 TIMEOUT_S = 3.0
@@ -34,7 +34,8 @@ class LayerLink:
         self._own_group = f"beat.{secrets.token_hex(8)}"
         self._wanted: set[str] = {self._own_group}
         self._joined: set[str] = set()
-        self._heard_at = asyncio.get_running_loop().time()
+        # When the first of the beats was sent that have not come back; None when all have.
+        self._asked_at: float | None = None
         self._receiving: asyncio.Task[None] | None = None
         self._beating: asyncio.Task[None] | None = None
         self._is_rebuilding = False
@@ -51,7 +52,7 @@ class LayerLink:
         """Receive until cancelled; after an error, begin anew."""
         loop = asyncio.get_running_loop()
         while True:
-            self._heard_at = loop.time()
+            self._asked_at = None
             self._receiving = loop.create_task(self._receive())
             await asyncio.wait({self._receiving})
             if self._is_rebuilding:
@@ -70,7 +71,7 @@ class LayerLink:
                 if message["type"] != "hub.beat":
                     self._hand_over(message)
                     continue
-                self._heard_at = asyncio.get_running_loop().time()
+                self._asked_at = None
                 self.is_hearing = True
                 self._is_failing = False
         except Exception as error:  # The layer's errors are its backend's own.
@@ -132,7 +133,9 @@ class LayerLink:
     def beat(self) -> None:
         """Send a beat and notice one that did not come back; called at every tick."""
         loop = asyncio.get_running_loop()
-        if loop.time() - self._heard_at > DEAF_AFTER_S:
+        if self._asked_at is None:
+            self._asked_at = loop.time()
+        if loop.time() - self._asked_at > DEAF_AFTER_S:
             self._rebuild()
         elif self._beating is None or self._beating.done():
             self._beating = loop.create_task(self._beat())
@@ -149,7 +152,7 @@ class LayerLink:
     def _rebuild(self) -> None:
         """Cut the link; `run` makes a new one."""
         self._fail()
-        self._heard_at = asyncio.get_running_loop().time()
+        self._asked_at = None
         if self._receiving is not None and not self._receiving.done():
             logger.warning("The channel layer is silent; its link is made anew.")
             self._is_rebuilding = True

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Protocol, TypeVar
 
 from chat.models import Membership, RightsChange, Room
-from chat.realtime.database import in_database
+from chat.realtime.database import in_hub_database
 
 logger = logging.getLogger(__name__)
 K = TypeVar("K", int, str)
@@ -105,12 +105,12 @@ class RightsTail:
         self._lock = asyncio.Lock()
 
     async def start(self) -> None:
-        self._number = await in_database(RightsChange.objects.head)
+        self._number = await in_hub_database(RightsChange.objects.head)
 
     async def read(self) -> None:
         """Apply what is new. Cancelling is safe: nothing is skipped."""
         async with self._lock:
-            for change in await in_database(_changes_after, self._number):
+            for change in await in_hub_database(_changes_after, self._number):
                 for socket in self._sockets.hit_by(change):
                     socket.revoke()
                 self._recent.append(change)

@@ -16,7 +16,7 @@ from django.conf import settings
 
 from chat.realtime import lease, periodic
 from chat.realtime.close_codes import CloseCode
-from chat.realtime.database import in_database
+from chat.realtime.database import in_database, in_hub_database
 from chat.realtime.doorbell import set_listener
 from chat.realtime.hub import Hub
 
@@ -98,7 +98,7 @@ class Server:
                 return name
 
     async def _on_tick(self) -> None:
-        await in_database(lease.renew)
+        await in_hub_database(lease.renew)
         await self._periodic.run_due()
 
     async def _beat_forever(self) -> None:
