@@ -9,6 +9,7 @@ import itertools
 import json
 import random
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
@@ -223,6 +224,10 @@ class Client:
             raise Closed(self.socket.close_code or 1006) from error
         return number
 
+    async def _answer_heartbeat(self) -> None:
+        with suppress(ConnectionClosed):
+            await self.socket.send('{"action": "ping"}')
+
     async def _read(self) -> None:
         try:
             async for text in self.socket:
@@ -246,7 +251,7 @@ class Client:
         elif "result" in frame:
             self._items.setdefault(frame["request_id"], []).append(frame["result"])
         elif frame["type"] == "heartbeat":
-            self._reply_task = asyncio.create_task(self.socket.send('{"action": "ping"}'))
+            self._answering = asyncio.create_task(self._answer_heartbeat())
         elif "seq" in frame and "data" in frame:
             self._apply(frame)
         else:

@@ -12,14 +12,18 @@ class Phase:
     # Seconds since 1970: latencies are told from the server's wall clock, which is ours.
     began_at: float
     posts: int = 0
+    # From the writing of an event to its arrival at a live socket.
     latencies_s: "array[float]" = field(default_factory=lambda: array("d"))
+    # From the first request to the first answer, for posts begun in this phase.
+    answers_s: "array[float]" = field(default_factory=lambda: array("d"))
 
-    def percentile_ms(self, percent: float) -> float:
-        """Milliseconds within which so many percent of the deliveries came; 0 without any."""
-        if not self.latencies_s:
-            return 0.0
-        ordered = sorted(self.latencies_s)
-        return 1000 * ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))]
+
+def percentile_ms(values_s: "array[float]", percent: float) -> float:
+    """Milliseconds that so many percent of the values do not exceed; 0 without any."""
+    if not values_s:
+        return 0.0
+    ordered = sorted(values_s)
+    return 1000 * ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))]
 
 
 class Phases:

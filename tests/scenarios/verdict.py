@@ -58,8 +58,6 @@ def _judge_follower(verdict: Verdict, number: int, stored: Stored, follower: Fol
         verdict.broken["lost"] += lost
         verdict.broken["other than stored"] += strange + (epoch != record.position.epoch)
     verdict.note("faults of following", (f"follower {number} {each}" for each in follower.faults))
-    recovered = {name: n for name, n in follower.counts.items() if name.startswith("not recovered")}
-    verdict.note("replays not recovered", recovered)
 
 
 def compare(stored: list[Mark], handled: list[Mark]) -> tuple[int, int]:

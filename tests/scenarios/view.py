@@ -1,5 +1,6 @@
 """What a client shows of a room: built from events alone, and compared with a fresh fetch."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from tests.scenarios.wire import Event
@@ -11,23 +12,28 @@ Reactions = dict[str, tuple[int, frozenset[int]]]
 class View:
     """The posts of one room, by the rules of docs/protocol.md, section 8."""
 
-    def __init__(self) -> None:
+    def __init__(self, fetched: Iterable[dict[str, Any]] = ()) -> None:
         self.posts: dict[str, dict[str, Any]] = {}
         self._reactions: dict[str, Reactions] = {}
+        for post in fetched:
+            self._put(post)
 
     def apply(self, event: Event) -> None:
         """Apply an event; the second time changes nothing."""
         data = event.data
         if event.mark.type.startswith("post."):
-            self._reactions.pop(data["id"], None)
-            if data.get("hidden") or data.get("deleted"):
-                self.posts.pop(data["id"], None)
-                return
-            self.posts[data["id"]] = data
-            if data["reactions"]:
-                self._reactions[data["id"]] = reactions_of(data)
+            self._put(data)
         elif event.mark.type.startswith("reaction.") and data["post_id"] in self.posts:
             self._react(event.mark.type == "reaction.added", data)
+
+    def _put(self, post: dict[str, Any]) -> None:
+        self._reactions.pop(post["id"], None)
+        if post.get("hidden") or post.get("deleted"):
+            self.posts.pop(post["id"], None)
+            return
+        self.posts[post["id"]] = post
+        if post["reactions"]:
+            self._reactions[post["id"]] = reactions_of(post)
 
     def _react(self, is_added: bool, data: dict[str, Any]) -> None:
         reactions = self._reactions.setdefault(data["post_id"], {})

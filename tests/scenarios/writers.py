@@ -23,7 +23,7 @@ from tests.live.client import Client, Closed, Refused
 from tests.scenarios.phases import Phases
 
 # Seconds without an answer after which a request counts as unanswered.
-ANSWER_S = 10.0
+ANSWER_S = 15.0
 # Seconds between two tries, at most.
 PAUSE_S = 0.5
 # Codes that do not say that nothing was done, or that ask to come back (protocol, section 13).
@@ -141,7 +141,8 @@ class Writers:
             time.monotonic(),
         )
         self.created.append(created)
-        self._phases.now.posts += 1
+        phase = self._phases.now
+        phase.posts += 1
         is_repeated = random.random() < REPEATED
         is_twin = is_repeated and random.random() < 0.5
         creates = [self._create(created) for _ in range(1 + is_twin)]
@@ -149,6 +150,8 @@ class Writers:
         if is_repeated and not is_twin:
             await asyncio.sleep(random.uniform(0.1, 3))
             answers.append(await self._create(created))
+        if created.post is not None:
+            phase.answers_s.append(created.answered_at - created.sent_at)
         self.counts["repeats"] += is_repeated
         if len({answer["id"] for answer in answers if answer}) > 1:
             self.faults.append(f"{created.client_id} made several posts: {answers}")
@@ -229,6 +232,7 @@ class Writers:
         self, place: int, author: Author, action: str, body: dict[str, Any]
     ) -> Any:
         url = self._ws_urls[place]
+        client = None
         try:
             async with author.lock:
                 client = author.sockets.get(url)
@@ -236,7 +240,11 @@ class Writers:
                     client = await Client.connect(f"{url}/ws/", token=author.token)
                     author.sockets[url] = client
             return await client.request(action, deadline_s=ANSWER_S, **body)
-        except (Closed, OSError, TimeoutError, WebSocketException) as error:
+        except (Closed, OSError, WebSocketException) as error:
+            if client is not None and isinstance(error, TimeoutError):
+                # What it still does for us is of no use any more.
+                author.sockets.pop(url, None)
+                self._spawn(client.close())
             raise Unknown(f"socket, {type(error).__name__}") from error
 
     async def _ask_rest(self, place: int, author: Author, action: str, body: dict[str, Any]) -> Any:
