@@ -51,6 +51,7 @@ class Command(BaseCommand):
         executor = MigrationExecutor(connection)
         if executor.migration_plan(executor.loader.graph.leaf_nodes()):
             self.stdout.write("Preparing the database.")
+            self.stdout.flush()
             call_command("migrate", verbosity=0, interactive=False)
         if settings.DEBUG and is_wanted():
             call_command("demo", stdout=self.stdout)

@@ -26,6 +26,7 @@ class Command(BaseCommand):
             self.stdout.write("There are people here already; the demo was left out.")
             return
         self.stdout.write("Making the demo: people, rooms, posts, and pictures drawn just now.")
+        self.stdout.flush()
         make(seed=seed, progress=self._progress)
         self.stdout.write("The demo is made.")
 
@@ -34,6 +35,6 @@ class Command(BaseCommand):
         if self.stdout.isatty():
             end = "\n" if done == count else "\r"
             self.stdout.write(f"  {done} of {count} posts", ending=end)
-            self.stdout.flush()
         elif done == count or done % 10 == 0:
             self.stdout.write(f"  {done} of {count} posts")
+        self.stdout.flush()
