@@ -33,19 +33,20 @@ export function decodeThumbHash(base64) {
   const ratio = aspectRatio(header);
   const width = Math.round(ratio > 1 ? 32 : 32 * ratio);
   const height = Math.round(ratio > 1 ? 32 / ratio : 32);
+  const cosX = cosines(width);
+  const cosY = cosines(height);
   const pixels = new Uint8ClampedArray(width * height * 4);
-  for (let y = 0; y < height; y += 1) {
-    const cosY = cosines(y, height, Math.max(rows, hasAlpha ? 5 : 3));
-    for (let x = 0; x < width; x += 1) {
-      const cosX = cosines(x, width, Math.max(columns, hasAlpha ? 5 : 3));
-      const light = header.lDc + sum(l, cosX, cosY);
-      const blueYellow = header.pDc + sum(p, cosX, cosY);
-      const redGreen = header.qDc + sum(q, cosX, cosY);
+  for (let y = 0, at = 0; y < height; y += 1) {
+    for (let x = 0; x < width; x += 1, at += 4) {
+      const light = header.lDc + sum(l, cosX, x, cosY, y);
+      const blueYellow = header.pDc + sum(p, cosX, x, cosY, y);
+      const redGreen = header.qDc + sum(q, cosX, x, cosY, y);
       const blue = light - (2 / 3) * blueYellow;
       const red = (3 * light - blue + redGreen) / 2;
-      const green = red - redGreen;
-      const alpha = a ? header.aDc + sum(a, cosX, cosY) : 1;
-      pixels.set([red, green, blue, alpha].map((value) => value * 255), (y * width + x) * 4);
+      pixels[at] = red * 255;
+      pixels[at + 1] = (red - redGreen) * 255;
+      pixels[at + 2] = blue * 255;
+      pixels[at + 3] = (a ? header.aDc + sum(a, cosX, x, cosY, y) : 1) * 255;
     }
   }
   return { width, height, hasAlpha, pixels };
@@ -98,7 +99,8 @@ function nibbleReader(bytes, start) {
   };
 }
 
-/** @typedef {{ x: number, y: number, value: number }[]} Channel */
+/** Triples of the frequency across, the frequency down, and how much of it there is.
+ * @typedef {Float64Array} Channel */
 
 /**
  * The coefficients of one channel: the upper left triangle of its frequencies, without 0,0.
@@ -109,31 +111,45 @@ function nibbleReader(bytes, start) {
  * @returns {Channel}
  */
 function channel(columns, rows, scale, nextNibble) {
-  const values = [];
+  const triples = [];
   for (let y = 0; y < rows; y += 1) {
     for (let x = y ? 0 : 1; x * rows < columns * (rows - y); x += 1) {
-      values.push({ x, y, value: (nextNibble() / 7.5 - 1) * scale });
+      triples.push(x, y, (nextNibble() / 7.5 - 1) * scale * 2);
     }
   }
-  return values;
+  return new Float64Array(triples);
 }
 
+/** More frequencies than the format has. */
+const FREQUENCIES = 8;
+
 /**
- * @param {number} at
+ * The cosine of every frequency at every place of a side.
  * @param {number} length
- * @param {number} count
  */
-function cosines(at, length, count) {
-  return Array.from({ length: count }, (_, n) => Math.cos((Math.PI / length) * (at + 0.5) * n));
+function cosines(length) {
+  const table = new Float64Array(length * FREQUENCIES);
+  for (let at = 0; at < length; at += 1) {
+    for (let n = 0; n < FREQUENCIES; n += 1) {
+      table[at * FREQUENCIES + n] = Math.cos((Math.PI / length) * (at + 0.5) * n);
+    }
+  }
+  return table;
 }
 
 /**
- * @param {Channel} coefficients
- * @param {number[]} cosX
- * @param {number[]} cosY
+ * @param {Channel} triples
+ * @param {Float64Array} cosX
+ * @param {number} x
+ * @param {Float64Array} cosY
+ * @param {number} y
  */
-function sum(coefficients, cosX, cosY) {
+function sum(triples, cosX, x, cosY, y) {
   let total = 0;
-  for (const { x, y, value } of coefficients) total += value * (cosX[x] ?? 0) * (cosY[y] ?? 0) * 2;
+  for (let index = 0; index < triples.length; index += 3) {
+    const across = cosX[x * FREQUENCIES + (triples[index] ?? 0)] ?? 0;
+    const down = cosY[y * FREQUENCIES + (triples[index + 1] ?? 0)] ?? 0;
+    total += (triples[index + 2] ?? 0) * across * down;
+  }
   return total;
 }
