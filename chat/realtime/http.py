@@ -7,6 +7,7 @@ connection.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 from urllib.parse import parse_qs
@@ -196,10 +197,20 @@ class RoomReading:
             slug = scope["url_route"]["kwargs"]["slug"]
             await self.serve(server, identity, slug, scope, receive, send)
         except AppError as error:
-            await send_json(send, error.status, {"error": error.as_dict()})
+            await self.refuse(send, error)
         except DatabaseFailure:
-            unavailable = Unavailable(retry_after_ms=1000)
-            await send_json(send, 503, {"error": unavailable.as_dict()}, [(b"retry-after", b"1")])
+            await self.refuse(send, Unavailable(retry_after_ms=1000))
+
+    async def refuse(self, send: Send, error: AppError) -> None:
+        """Answer as REST does."""
+        headers = []
+        if isinstance(error, MethodNotAllowed):
+            headers.append((b"allow", ", ".join(self.methods).encode()))
+        if isinstance(error, NotAuthenticated):
+            headers.append((b"www-authenticate", b"Bearer"))
+        if error.retry_after_ms is not None:
+            headers.append((b"retry-after", str(math.ceil(error.retry_after_ms / 1000)).encode()))
+        await send_json(send, error.status, {"error": error.as_dict()}, headers)
 
     async def serve(
         self,
