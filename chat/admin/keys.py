@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
 from chat.admin.generic import ModelAdmin, ModelForm
+from chat.admin.pages import counted
 from chat.errors import Invalid
 from chat.models import AccessKey, User
 from chat.models.access_key import SCOPES, STAFF_SCOPES
@@ -94,4 +95,4 @@ class AccessKeyAdmin(ModelAdmin[AccessKey]):
         keys = list(queryset.filter(revoked_at=None))
         for key in keys:
             key.revoke()
-        self.message_user(request, f"{len(keys)} keys were revoked.", messages.SUCCESS)
+        self.message_user(request, f"Revoked {counted(len(keys), 'key')}.", messages.SUCCESS)

@@ -21,6 +21,10 @@ M = TypeVar("M", bound=Model)
 FILTER_ROOMS_MAX = 100
 
 
+def counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 class ReadOnlyAdmin(ModelAdmin[M]):
     """A page to look at only."""
 

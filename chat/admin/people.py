@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from chat.admin.generic import AdminUserCreationForm, ModelForm, UserAdmin, UserChangeForm
+from chat.admin.pages import counted
 from chat.models import User
 from chat.services import join_lobby
 
@@ -38,7 +39,6 @@ class PersonAdmin(UserAdmin[User]):
         "email",
         "is_active",
         "is_staff",
-        "date_joined",
         "last_login",
     )
     list_filter = ("is_active", "is_staff", "is_superuser")
@@ -109,8 +109,8 @@ class PersonAdmin(UserAdmin[User]):
                 person.is_active = is_active
                 person.save(update_fields=["is_active"])
                 changed += 1
-        done = "activated" if is_active else "deactivated"
-        self.message_user(request, f"{changed} people were {done}.", messages.SUCCESS)
+        done = "Activated" if is_active else "Deactivated"
+        self.message_user(request, f"{done} {counted(changed, 'account')}.", messages.SUCCESS)
 
 
 def _is_superuser(request: HttpRequest) -> bool:

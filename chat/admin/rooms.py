@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from django import forms
@@ -10,11 +10,13 @@ from django.contrib import admin, messages
 from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.timezone import localtime
 
 from chat.admin.generic import ModelAdmin, TabularInline
-from chat.admin.pages import RoomFilter, TextForm
+from chat.admin.pages import RoomFilter, TextForm, counted
 from chat.models import Membership, Room
 from chat.realtime.stream import EPOCH_START
 
@@ -57,7 +59,6 @@ class RoomAdmin(ModelAdmin[Room]):
         "member_count",
         "last_seq",
         "last_event_at",
-        "is_announcement_only",
         "is_archived",
     )
     list_filter = ("visibility", "is_archived", "is_announcement_only")
@@ -117,10 +118,11 @@ class RoomAdmin(ModelAdmin[Room]):
         return format_html('<a href="{}?room={}">{}</a>', url, room.pk, _member_number(room))
 
     @admin.display(description="last event", ordering="last_event_us")
-    def last_event_at(self, room: Room) -> datetime | None:
+    def last_event_at(self, room: Room) -> str:
         if not room.last_event_us:
-            return None
-        return EPOCH_START + timedelta(microseconds=room.last_event_us)
+            return "–"
+        moment = EPOCH_START + timedelta(microseconds=room.last_event_us)
+        return date_format(localtime(moment), "DATETIME_FORMAT")
 
     @admin.display(description="events")
     def events(self, room: Room) -> SafeString:
@@ -142,8 +144,9 @@ class RoomAdmin(ModelAdmin[Room]):
         for room in changed:
             room.is_archived = is_archived
             room.save(update_fields=["is_archived"])
-        done = "archived" if is_archived else "opened again"
-        self.message_user(request, f"{len(changed)} rooms were {done}.", messages.SUCCESS)
+        done = "Archived" if is_archived else "Opened"
+        said = f"{done} {counted(len(changed), 'room')}."
+        self.message_user(request, said, messages.SUCCESS)
 
 
 @admin.register(Membership)

@@ -79,7 +79,7 @@ class Membership(PublishedModel):
         )
 
     def __str__(self) -> str:
-        return f"{self.user_id} in {self.room_id}: {self.role}"
+        return f"{self.user} in {self.room}: {self.role}"
 
     @property
     def is_own_act(self) -> bool:

@@ -59,4 +59,4 @@ class RoomEvent(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.room_id}:{self.seq} {self.type}"
+        return f"{self.room} {self.seq}: {self.type}"

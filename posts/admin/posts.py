@@ -13,12 +13,12 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from django.utils.html import format_html_join
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 
 from chat.admin.generic import ModelAdmin
-from chat.admin.pages import RoomFilter, TextForm
+from chat.admin.pages import RoomFilter, TextForm, counted
 from chat.realtime import stream
 from posts.admin.pictures import PictureInline, thumbnail
 from posts.models import Post
@@ -97,7 +97,7 @@ class PostAdmin(ModelAdmin[Post]):
         return () if obj is None else ("room", "author", "reply_to", *self.facts)
 
     def get_inlines(self, request: HttpRequest, obj: Post | None) -> list[Any]:
-        return [] if obj is None else [PictureInline]
+        return [] if obj is None or not obj.pictures.exists() else [PictureInline]
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         return {"author": request.user.pk, **super().get_changeform_initial_data(request)}
@@ -131,8 +131,12 @@ class PostAdmin(ModelAdmin[Post]):
         return Truncator(post.text).chars(80) or "(no text)"
 
     @admin.display(description="pictures")
-    def shown(self, post: Post) -> SafeString:
-        return format_html_join(" ", "{}", ((thumbnail(each),) for each in post.pictures.all()))
+    def shown(self, post: Post) -> SafeString | str:
+        pictures = list(post.pictures.all())
+        if not pictures:
+            return ""
+        more = f"+{len(pictures) - 1}" if len(pictures) > 1 else ""
+        return format_html("{} {}", thumbnail(pictures[0]), more)
 
     @admin.display(description="state")
     def state(self, post: Post) -> str:
@@ -142,18 +146,18 @@ class PostAdmin(ModelAdmin[Post]):
 
     @admin.action(description="Hide from everybody", permissions=["change"])
     def hide_posts(self, request: HttpRequest, queryset: QuerySet[Post]) -> None:
-        self._each(request, queryset, _hide, "hidden")
+        self._each(request, queryset, _hide, "Hid")
 
     @admin.action(description="Restore", permissions=["change"])
     def restore_posts(self, request: HttpRequest, queryset: QuerySet[Post]) -> None:
-        self._each(request, queryset, _restore, "restored")
+        self._each(request, queryset, _restore, "Restored")
 
     @admin.action(
         description=f"Delete: can be undone for {settings.UNDO_MINUTES} minutes",
         permissions=["change"],
     )
     def delete_posts(self, request: HttpRequest, queryset: QuerySet[Post]) -> None:
-        self._each(request, queryset, _delete, "deleted")
+        self._each(request, queryset, _delete, "Deleted")
 
     def _each(
         self,
@@ -171,9 +175,9 @@ class PostAdmin(ModelAdmin[Post]):
                     changed += 1
                 else:
                     left += 1
-        self.message_user(request, f"{changed} posts were {done}.", messages.SUCCESS)
+        self.message_user(request, f"{done} {counted(changed, 'post')}.", messages.SUCCESS)
         if left:
-            said = f"{left} posts were left as they are: already so, or too late to undo."
+            said = f"Left {counted(left, 'post')} alone: already so, or too late to undo."
             self.message_user(request, said, messages.WARNING)
 
 

@@ -64,7 +64,7 @@ class Picture(PublishedModel):
         )
 
     def __str__(self) -> str:
-        return f"{self.pk} ({self.width} × {self.height})"
+        return self.alt or f"picture, {self.width} × {self.height}"
 
     def log_room_id(self) -> int:
         return Post._base_manager.values_list("room_id", flat=True).get(pk=self.post_id)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
+from django.utils.text import Truncator
 from uuid_utils.compat import uuid7
 
 from chat.models import Room, RoomEvent, User
@@ -111,7 +112,7 @@ class Post(PublishedModel):
         )
 
     def __str__(self) -> str:
-        return f"{self.room_id}:{self.seq}"
+        return Truncator(self.text).chars(60) or f"post {self.seq}"
 
     @property
     def is_standing(self) -> bool:

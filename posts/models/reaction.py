@@ -55,7 +55,7 @@ class Reaction(PublishedModel):
         )
 
     def __str__(self) -> str:
-        return f"{self.emoji} by {self.user_id}"
+        return f"{self.emoji} by {self.user}"
 
     def log_room_id(self) -> int:
         return Post._base_manager.values_list("room_id", flat=True).get(pk=self.post_id)
