@@ -104,6 +104,11 @@ SCENES = {
         CLASSIC,
         "The moon rising over a lake while the sky is still blue and straw-coloured.",
     ),
+    "mirror": Scene(
+        partial(lake, sky=("#10345c", "#2f7f9a", "#f2b27a", "#ffe0a8"), moon=(0.7, 0.22)),
+        (1600, 900),
+        "A teal and amber evening sky with a full moon, doubled by a lake without a wave.",
+    ),
     "lighthouse": Scene(
         lighthouse,
         PORTRAIT,

@@ -206,7 +206,7 @@ def mirrored(picture: Picture, horizon: float, rng: Random, *, ripple: float = 0
             picture.paste(sky.crop(edge).resize((abs(shift), 1)), (at, water + row))
 
 
-def finished(picture: Picture, rng: Random, *, grain: float = 0.06, dark: float = 0.35) -> Picture:
+def finished(picture: Picture, rng: Random, *, grain: float = 0.045, dark: float = 0.35) -> Picture:
     """Darken the corners a little and lay film grain over it, which also hides banding."""
     size = picture.size
     edges = Image.radial_gradient("L").resize(size)

@@ -317,7 +317,8 @@ STORY = (
     Entry(
         0.4,
         "ada",
-        "New theme it is: reflections. Anything that shows something twice. Off you go!",
-        reactions={"👍": "grace linus"},
+        "New theme it is: reflections. Anything that shows something twice. I'll begin.",
+        ("mirror",),
+        reactions={"👍": "grace linus", "😍": "grace"},
     ),
 )
