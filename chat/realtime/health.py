@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db import DatabaseError, connection
+from django.db import connection
 
 from chat.realtime.connection import Receive, Send
-from chat.realtime.database import in_database
+from chat.realtime.database import DatabaseFailure, in_database
 from chat.realtime.http import send_json
 from chat.realtime.server import Server
 
@@ -27,7 +27,7 @@ class Readiness:
             server = await Server.running()
             checks["layer"] = server.hub.link.is_hearing
             checks["accepting"] = not server.is_draining
-        except DatabaseError:
+        except DatabaseFailure:
             pass
         is_ready = all(checks.values())
         await send_json(send, 200 if is_ready else 503, {"ready": is_ready, "checks": checks})
