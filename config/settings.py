@@ -233,9 +233,13 @@ SESSION_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_SAMESITE = "Lax"
 X_FRAME_OPTIONS = "DENY"
-# The proxy in front must set this header and strip it from clients; nothing else is believed.
+# The proxy in front must set this header and strip it from clients; nothing else is believed but
+# the end of X-Forwarded-For.
 if env.flag("TRUST_PROXY"):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    # Limits on signing in count by the address that the proxy added last to X-Forwarded-For;
+    # its own would be everybody's.
+    ALLAUTH_TRUSTED_PROXY_COUNT = 1
 CSRF_TRUSTED_ORIGINS = env.items("TRUSTED_ORIGINS")
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
