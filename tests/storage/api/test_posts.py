@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from chat import services as rooms
@@ -248,6 +249,23 @@ def test_a_page_names_the_position_and_leaves_out_what_is_gone(
     )
     assert [each["text"] for each in page["results"]] == ["6", "4", "3", "2", "1"]
     assert (page["next"], page["previous"]) == (None, None)
+
+
+def test_what_happens_while_a_page_is_read_is_not_missed(world: World, as_charlie: Client) -> None:
+    late: list[Post] = []
+
+    def intervene(execute: Any, sql: str, *rest: Any) -> Any:
+        if not late and 'FROM "posts_post"' in sql and "ORDER BY" in sql:
+            late.append(Post())  # once
+            late[0] = create_post(viewer=world.bob, room_slug="garden", text="Just now")
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(intervene):
+        page = as_charlie.ask("GET", POSTS, status=200)
+    assert page["seq"] == world.garden.last_seq
+    assert seqs(page) == [late[0].seq]
+    (told,) = log_of(world.garden, after=page["seq"])
+    assert told["data"] == page["results"][0]
 
 
 def test_pages_lead_down_and_back(many: list[Post], as_bob: Client) -> None:
