@@ -1,6 +1,6 @@
 # The commands of this repository; `make` lists them. Every one sets up what it needs.
 .POSIX:
-PORT = 8000
+PORT ?= 8000
 PY = .venv/bin/python
 UV_COMPILE = $(PY) -m uv pip compile --universal --generate-hashes --no-header --quiet $(UPGRADE) pyproject.toml
 
