@@ -18,10 +18,10 @@ def test_a_restarted_server_is_found_again_and_nothing_is_missing(
     server.terminate()
     alice.expect_state("reconnecting", "offline")
     expect(alice.page.locator("[data-connection-line]")).to_contain_text("Last contact")
+    expect(alice.page.get_by_role("button", name="Retry now")).to_be_visible()
 
     server.start()
     clients["bob"].post(room, "While away")
-    alice.page.get_by_role("button", name="Retry now").click()
     alice.expect_live(timeout_ms=40_000)
     clients["bob"].post(room, "After")
     alice.expect_texts("After", "While away", "Before")
