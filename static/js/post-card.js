@@ -61,8 +61,7 @@ export function fillText(card, text) {
 export function fillAge(card, now) {
   const time = find(card, '[data-time]', HTMLTimeElement);
   if (!time.dateTime) return;
-  const age = timeAgo(new Date(time.dateTime), now);
-  setText(find(card, '[data-ago]', HTMLElement), age && ` · ${age}`);
+  setText(find(card, '[data-ago]', HTMLElement), timeAgo(new Date(time.dateTime), now));
 }
 
 /**
