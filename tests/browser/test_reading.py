@@ -74,6 +74,21 @@ def test_the_first_thing_to_tab_to_leads_past_the_header(meet: Meet, room: str) 
     expect(nobody.page.get_by_role("link", name="Skip to the content")).to_be_focused()
 
 
+def test_a_newcomer_signs_up_and_posts_at_once(meet: Meet, clients: dict[str, Client]) -> None:
+    dora = meet(None)
+    dora.page.goto("/rooms/lobby/")
+    dora.page.get_by_role("banner").get_by_role("link", name="Sign up").click()
+    dora.page.get_by_label("Username").fill("dora")
+    dora.page.get_by_label("Password").fill("a long way from home")
+    dora.page.get_by_role("main").get_by_role("button", name="Sign up").click()
+    dora.expect_live()
+    dora.post("I am new here")
+
+    expect(dora.card("I am new here").locator("footer")).to_contain_text("@dora")
+    expect(dora.page.locator(".post--pending")).to_have_count(0)
+    assert clients["bob"].texts("lobby")[0] == "I am new here"
+
+
 def test_without_scripts_one_reads_posts_a_picture_and_signs_in_and_out(
     meet: Meet, room: str, clients: dict[str, Client]
 ) -> None:
