@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Callable
+from functools import cache
 from typing import Any
 
 import pytest
@@ -70,11 +71,17 @@ def sign_in(user: User) -> str:
     return client.cookies["sessionid"].value
 
 
+@cache
+def application() -> Any:
+    """Return what serves all tests; building Django's part takes a while."""
+    return build_application(get_asgi_application())
+
+
 class Gateway:
     """Opens sockets on the application, and ends them."""
 
     def __init__(self) -> None:
-        self.application: Any = build_application(get_asgi_application())
+        self.application = application()
         self._sockets: list[Socket] = []
 
     def socket(self, path: str = "/ws/", **options: Any) -> Socket:
