@@ -207,12 +207,14 @@ def remove_member(*, viewer: Viewer, slug: str, username: str, is_ban: bool = Fa
         _check_members_may_change(room)
         if username == moderator.person.username:
             raise Forbidden("Leave the room instead.")
-        if is_ban and not Membership.objects.in_room(room).filter(user__username=username).exists():
+        theirs = Membership.objects.in_room(room).filter(user__username=username)
+        if is_ban and not theirs.present().exists():
             user = User.objects.filter(username=username).first()
             if user is None:
                 raise NotFound("There is no such person.")
-            with acting(moderator.person.pk):
-                Membership.objects.create(room=room, user=user, role=Role.BANNED)
+            if not theirs.exists():
+                with acting(moderator.person.pk):
+                    Membership.objects.create(room=room, user=user, role=Role.BANNED)
             return
         membership = _member(room, username)
         _check_may_deal_with(moderator, membership.role)

@@ -10,7 +10,7 @@ from django.urls import re_path
 
 from chat.models.room import SLUG_PATTERN
 from chat.realtime.consumer import GatewayConsumer
-from chat.realtime.health import Readiness
+from chat.realtime.health import Liveness, Readiness
 from chat.realtime.http import EventStream, LongPoll
 
 SLUG = rf"(?P<slug>{SLUG_PATTERN})"
@@ -39,6 +39,7 @@ def build_application(django_application: Any) -> ProtocolTypeRouter:
                 [
                     route(rf"^api/rooms/{SLUG}/events/$", LongPoll()),
                     route(rf"^api/rooms/{SLUG}/stream/$", EventStream()),
+                    route(r"^healthz$", Liveness()),
                     route(r"^readyz$", Readiness()),
                     route(r"", django_application),
                 ]

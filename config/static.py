@@ -6,6 +6,6 @@ from servestatic.storage import CompressedManifestStaticFilesStorage
 
 
 class ModuleManifestStorage(CompressedManifestStaticFilesStorage):  # type: ignore[misc]  # untyped
-    """Rewrites `import` and `export … from` to the hashed names, so that modules need no bundler."""
+    """Rewrites imports between modules to the hashed names, so that they need no bundler."""
 
     support_js_module_import_aggregation = True

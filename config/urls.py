@@ -8,7 +8,6 @@ from django.contrib import admin
 from django.urls import include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from chat.api.health import healthz
 from chat.api.views import NowhereView
 from posts.media import PictureView
 
@@ -30,7 +29,6 @@ urlpatterns = [
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", api_docs, name="docs"),
     re_path(r"^api/", NowhereView.as_view()),
-    path("healthz", healthz),
     path("media/pictures/<uuid:picture_id>/<str:name>", PictureView.as_view()),
     re_path(r"^media/", NowhereView.as_view()),
 ]

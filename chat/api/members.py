@@ -34,6 +34,10 @@ class RoleChange(Struct):
     role: Role
 
 
+class Removal(Struct):
+    ban: Annotated[int, Meta(ge=0, le=1, description="1 keeps them out for good.")] = 0
+
+
 def members_seen(request: Request, slug: str) -> MembershipQuerySet:
     """Return the members of a room that the viewer sees; for signed-in people only."""
     room = access_room(viewer_of(request), slug)
@@ -88,8 +92,11 @@ class MemberView(ApiView):
         )
         return Response(member(membership))
 
-    @describes("removeMember", {204: NOTHING}, tag=TAG)
+    @describes("removeMember", {204: NOTHING}, query=Removal, tag=TAG)
     def delete(self, request: Request, slug: str, username: str) -> Response:
-        """Remove somebody from a room."""
-        services.remove_member(viewer=viewer_of(request), slug=slug, username=username)
+        """Remove somebody from a room, or ban them from it."""
+        is_ban = read_query(request, Removal).ban == 1
+        services.remove_member(
+            viewer=viewer_of(request), slug=slug, username=username, is_ban=is_ban
+        )
         return Response(status=204)

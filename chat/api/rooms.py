@@ -12,11 +12,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from chat import services
-from chat.access import Viewer, access_room
+from chat.access import Viewer, access_person, access_room
 from chat.api.paging import NamePage, page_by_name
 from chat.api.schema import REFUSED, describes
 from chat.api.shapes import ReadMarkerSerializer, RoomPageSerializer, RoomSerializer
 from chat.api.views import ApiView, read_body, read_query, viewer_of
+from chat.errors import Invalid
 from chat.models import Membership, Room, User
 from chat.models.room import SLUG_PATTERN
 from chat.representation import room_for_viewer
@@ -30,10 +31,13 @@ Visibility = Literal["public", "private"]
 
 
 class NewRoom(Struct):
-    slug: Annotated[str, Meta(pattern=f"^{SLUG_PATTERN}$", max_length=50)]
-    title: Title
-    visibility: Visibility = "public"
+    """A room with a slug and a title, or the direct room with somebody."""
+
+    slug: Annotated[str, Meta(pattern=f"^{SLUG_PATTERN}$", max_length=50)] | UnsetType = UNSET
+    title: Title | UnsetType = UNSET
+    visibility: Literal["public", "private", "direct"] = "public"
     description: Description = ""
+    username: Annotated[str, Meta(max_length=30)] | UnsetType = UNSET
 
 
 class RoomChange(Struct):
@@ -72,12 +76,38 @@ class RoomsView(ApiView):
         seen = Room.objects.visible_to(viewer)
         return Response(page_by_name(request, query, seen, "slug", represent))
 
-    @describes("createRoom", {201: RoomSerializer, 409: REFUSED}, body=NewRoom, tag=TAG)
+    @describes(
+        "createRoom",
+        {200: RoomSerializer, 201: RoomSerializer, 409: REFUSED},
+        body=NewRoom,
+        tag=TAG,
+    )
     def post(self, request: Request) -> Response:
-        """Create a room and become its owner."""
+        """Create a room and become its owner, or open the direct room with somebody."""
         viewer = viewer_of(request)
-        room = services.create_room(viewer=viewer, **asdict(read_body(request, NewRoom)))
-        return Response(room_as_seen(viewer, room), status=201)
+        new = read_body(request, NewRoom)
+        if new.visibility == "direct":
+            if new.username is UNSET:
+                raise Invalid(fields={"username": "Is missing: with whom?"})
+            room, is_new = services.direct_room(viewer=viewer, username=new.username)
+        else:
+            access_person(viewer)
+            if new.slug is UNSET or new.title is UNSET:
+                absent = {"slug": new.slug, "title": new.title}
+                raise Invalid(
+                    fields={key: "Is missing." for key, is_ in absent.items() if is_ is UNSET}
+                )
+            room, is_new = (
+                services.create_room(
+                    viewer=viewer,
+                    slug=new.slug,
+                    title=new.title,
+                    visibility=new.visibility,
+                    description=new.description,
+                ),
+                True,
+            )
+        return Response(room_as_seen(viewer, room), status=201 if is_new else 200)
 
 
 class RoomView(ApiView):

@@ -1,4 +1,7 @@
-"""`/readyz`: can this process serve? The database, and hearing through the layer."""
+"""Health: does this process live (`/healthz`), and can it serve (`/readyz`)?
+
+Beside Django, so that probes need no host that is served here and no redirect to HTTPS.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,13 @@ from chat.realtime.http import send_json
 from chat.realtime.server import Server
 
 
+class Liveness:
+    """Asks nobody, not even the database: a process that waits for it is alive."""
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        await send_json(send, 200, {"status": "ok"})
+
+
 class Readiness:
     """Answers 200 when everything works and 503 with what does not.
 
@@ -20,16 +30,17 @@ class Readiness:
     """
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
-        checks = {"database": False, "layer": False, "accepting": False}
+        checks = {"database": "away", "layer": "not heard", "process": "starting"}
         try:
             await in_database(_ask_database)
-            checks["database"] = True
+            checks["database"] = "ok"
             server = await Server.running()
-            checks["layer"] = server.hub.link.is_hearing
-            checks["accepting"] = not server.is_draining
+            checks["process"] = "stopping" if server.is_draining else "ok"
+            if server.hub.link.is_hearing:
+                checks["layer"] = "ok"
         except DatabaseFailure:
             pass
-        is_ready = all(checks.values())
+        is_ready = set(checks.values()) == {"ok"}
         await send_json(send, 200 if is_ready else 503, {"ready": is_ready, "checks": checks})
 
 

@@ -100,7 +100,11 @@ async def test_everything_works_while_redis_is_down_from_the_start(
     assert (await alice.so_far())[0]["data"] == answered
     await followed_by(world, other)
     status, answer = await readiness(gateway)
-    assert (status, answer["checks"]["layer"], answer["checks"]["database"]) == (503, "not heard", "ok")
+    assert (status, answer["checks"]["layer"], answer["checks"]["database"]) == (
+        503,
+        "not heard",
+        "ok",
+    )
 
     await start(redis)
     link = (await gateway.hub()).link

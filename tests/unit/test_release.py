@@ -9,4 +9,4 @@ PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text
 
 
 def test_the_settings_name_the_release_as_the_project_does() -> None:
-    assert settings.RELEASE == PROJECT["project"]["version"]
+    assert PROJECT["project"]["version"] == settings.RELEASE

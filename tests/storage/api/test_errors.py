@@ -229,9 +229,3 @@ def test_answers_are_not_kept(as_nobody: Client) -> None:
 def test_no_page_of_another_site_reads_the_api(as_nobody: Client) -> None:
     response = as_nobody.get("/api/rooms/", HTTP_ORIGIN="https://evil.example")
     assert not [name for name in response.headers if name.lower().startswith("access-control")]
-
-
-def test_healthz_asks_nobody(db: None) -> None:
-    with failing_with(OperationalError("gone"), on=""):
-        response = DjangoClient().get("/healthz")
-    assert (response.status_code, response.json()) == (200, {"status": "ok"})

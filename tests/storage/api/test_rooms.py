@@ -68,6 +68,7 @@ def test_a_room_is_created_with_its_creator_as_owner(as_charlie: Client) -> None
     assert as_charlie.refused("POST", "/api/rooms/", body) == (409, "conflict")
     direct = {"slug": "us", "title": "Us", "visibility": "direct"}
     assert as_charlie.refused("POST", "/api/rooms/", direct) == (400, "invalid")
+    assert as_charlie.refused("POST", "/api/rooms/", {"slug": "us"}) == (400, "invalid")
 
 
 def test_a_room_is_changed_by_who_may(as_alice: Client, as_bob: Client, as_charlie: Client) -> None:
@@ -173,7 +174,7 @@ def test_members_are_added_changed_and_removed(as_alice: Client, as_charlie: Cli
     changed = as_alice.ask("PATCH", f"{MEMBERS}charlie/", {"role": "member"}, status=200)
     assert changed["role"] == "member"
     assert as_charlie.refused("DELETE", f"{MEMBERS}bob/") == (403, "forbidden")
-    assert as_alice.ask("DELETE", f"{MEMBERS}charlie/?ban=1", status=204) is None
+    assert as_alice.ask("DELETE", f"{MEMBERS}charlie/?ban=0", status=204) is None
     assert as_alice.refused("DELETE", f"{MEMBERS}charlie/") == (404, "not_found")
     assert as_alice.refused("PATCH", f"{MEMBERS}charlie/", {"role": "owner"}) == (404, "not_found")
     assert not Membership.objects.filter(role="banned").exists()
@@ -300,3 +301,41 @@ def test_a_room_of_the_model_shows_in_the_list_at_once(world: World, as_nobody: 
     Room.objects.create(slug="fresh", title="Fresh")
     slugs = [each["slug"] for each in as_nobody.ask("GET", "/api/rooms/", status=200)["results"]]
     assert slugs == ["fresh", "garden"]
+
+
+def test_two_people_have_one_direct_room(
+    as_alice: Client, as_bob: Client, as_charlie: Client, as_nobody: Client
+) -> None:
+    body = {"visibility": "direct", "username": "bob"}
+    room = as_alice.ask("POST", "/api/rooms/", body, status=201)
+    assert (room["visibility"], room["role"]) == ("direct", "member")
+    assert room["slug"].startswith("dm-")
+    again = as_bob.ask(
+        "POST", "/api/rooms/", {"visibility": "direct", "username": "alice"}, status=200
+    )
+    assert again["slug"] == room["slug"]
+    path = f"/api/rooms/{room['slug']}/"
+    for client in (as_charlie, as_nobody):
+        assert client.refused("GET", path) == (404, "not_found")
+    assert as_nobody.refused("POST", "/api/rooms/", body) == (401, "not_authenticated")
+    for username in ("alice", "nobody-at-all"):
+        alone = {"visibility": "direct", "username": username}
+        assert as_alice.refused("POST", "/api/rooms/", alone) == (404, "not_found")
+
+
+def test_a_ban_keeps_people_out_until_they_are_added_again(
+    as_alice: Client, as_bob: Client, as_charlie: Client
+) -> None:
+    as_bob.ask("GET", "/api/rooms/garden/", status=200)
+    path = "/api/rooms/garden/members/bob/?ban=1"
+    assert as_charlie.refused("DELETE", path) == (403, "forbidden")
+    assert as_alice.refused("DELETE", "/api/rooms/garden/members/bob/?ban=2") == (400, "invalid")
+    for _ in range(2):
+        assert as_alice.delete(path).status_code == 204
+        assert as_bob.refused("GET", "/api/rooms/garden/") == (404, "not_found")
+        assert as_bob.refused("POST", "/api/rooms/garden/join/") == (404, "not_found")
+    as_alice.ask("POST", "/api/rooms/garden/members/", {"username": "bob"}, status=201)
+    as_bob.ask("GET", "/api/rooms/garden/", status=200)
+    # Somebody who never was a member can be banned as well.
+    assert as_alice.delete("/api/rooms/garden/members/charlie/?ban=1").status_code == 204
+    assert as_charlie.refused("GET", "/api/rooms/garden/") == (404, "not_found")
