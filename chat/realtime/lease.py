@@ -6,6 +6,7 @@ import base64
 import os
 import secrets
 import socket
+import threading
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -25,6 +26,8 @@ def new_node() -> bytes:
 
 # This process. New at each start.
 NODE = new_node()
+# Set by the hub's first tick; until then the start-up's own thread renews the lease.
+is_kept_by_hub = threading.Event()
 
 
 def claim() -> None:

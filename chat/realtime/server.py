@@ -78,13 +78,19 @@ class Server:
             await server.drain()
 
     async def drain(self) -> None:
-        """Close every connection with a time to come back, spread over RETURN_SPREAD_MS."""
+        """Close every connection with a time to come back, spread over RETURN_SPREAD_MS.
+
+        Then give the lease back: some servers end by the signal, without another chance.
+        """
         self.is_draining = True
-        while self.hub.sockets.all or self.connections:
-            # Also those that were just being opened.
-            for connection in list(self.hub.sockets.all):
-                connection.drain(random.randrange(RETURN_SPREAD_MS))
-            await asyncio.sleep(0.05)
+        try:
+            while self.hub.sockets.all or self.connections:
+                # Also those that were just being opened.
+                for connection in list(self.hub.sockets.all):
+                    connection.drain(random.randrange(RETURN_SPREAD_MS))
+                await asyncio.sleep(0.05)
+        finally:
+            await in_hub_database(lease.release)
 
     def now(self) -> float:
         """Monotonic seconds."""
@@ -98,7 +104,9 @@ class Server:
                 return name
 
     async def _on_tick(self) -> None:
-        await in_hub_database(lease.renew)
+        lease.is_kept_by_hub.set()
+        if not self.is_draining:
+            await in_hub_database(lease.renew)
         await self._periodic.run_due()
 
     async def _beat_forever(self) -> None:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import logging
 import threading
 
 from django.core.exceptions import ImproperlyConfigured
-from django.db import DatabaseError
+from django.db import DatabaseError, connection
 
+from chat.models.lease import LEASE_SECONDS
 from chat.realtime import lease
+
+logger = logging.getLogger(__name__)
 
 
 def prepare() -> None:
@@ -39,9 +43,22 @@ def prepare() -> None:
     if failure:
         raise failure[0]
     atexit.register(_release)
+    threading.Thread(target=_keep, name="lease", daemon=True).start()
+
+
+def _keep() -> None:
+    """Renew the lease until there is a hub that does; it comes with the first connection."""
+    while not lease.is_kept_by_hub.wait(LEASE_SECONDS / 3):
+        try:
+            lease.renew()
+        except DatabaseError as error:
+            logger.warning("The lease could not be renewed: %s", error)
+        finally:
+            connection.close()
 
 
 def _release() -> None:
     """Give the lease back at an orderly end; after a kill it runs out by itself."""
+    lease.is_kept_by_hub.set()
     with contextlib.suppress(DatabaseError):
         lease.release()
