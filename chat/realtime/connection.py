@@ -48,6 +48,8 @@ class Connection:
         self.identity = identity
         self.user_id = identity.user_id
         self.session_name = identity.session_name
+        self.session_key = identity.session_key
+        self.session_ends_at = identity.session_ends_at
         self.key_id = identity.key.pk if identity.key else ""
         self.rights_number = identity.rights_number
         self.dialect = dialect

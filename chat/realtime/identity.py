@@ -7,15 +7,18 @@ page must be ours exactly (scheme, host and port). Anything else is refused, nev
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import import_module
+from datetime import datetime
 from types import SimpleNamespace
 from typing import Any, cast
 
 from django.conf import settings
 from django.contrib.auth import get_user
 from django.contrib.auth.models import AnonymousUser
+from django.contrib.sessions.backends.db import SessionStore
+from django.contrib.sessions.models import Session
 from django.http import HttpRequest, parse_cookie
 from django.http.request import split_domain_port, validate_host
+from django.utils import timezone
 
 from chat.access import Viewer
 from chat.acting import SESSION_NAME
@@ -31,6 +34,8 @@ class Identity:
 
     viewer: Viewer
     session_name: str = ""
+    session_key: str = ""
+    session_ends_at: datetime | None = None
     key: AccessKey | None = None
     # The rights log's number just before this was read: later rows may end it, earlier not.
     rights_number: int = 0
@@ -88,12 +93,24 @@ def identify(scope: dict[str, Any]) -> Identity:
 
 def _session_identity(session_key: str) -> Identity:
     number = RightsChange.objects.head()
-    store = import_module(settings.SESSION_ENGINE).SessionStore(session_key)
+    store = SessionStore(session_key)
     request = cast(HttpRequest, SimpleNamespace(session=store))
     viewer = get_user(request)
     if not isinstance(viewer, User):
         return Identity(AnonymousUser())
-    return Identity(viewer, store.get(SESSION_NAME, ""), rights_number=number)
+    return Identity(
+        viewer,
+        session_name=store.get(SESSION_NAME, ""),
+        session_key=session_key,
+        session_ends_at=session_end(session_key),
+        rights_number=number,
+    )
+
+
+def session_end(session_key: str) -> datetime | None:
+    """When a session ends, as the database has it now; None when it is over."""
+    standing = Session.objects.filter(session_key=session_key, expire_date__gt=timezone.now())
+    return standing.values_list("expire_date", flat=True).first()
 
 
 def _token(scope: dict[str, Any]) -> str | None:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections import defaultdict, deque
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Protocol, TypeVar
 
 from chat.models import Membership, RightsChange, Room
@@ -23,6 +24,9 @@ class Revocable(Protocol):
 
     user_id: int | None
     session_name: str
+    session_key: str
+    # None where no session is what it rests on.
+    session_ends_at: datetime | None
     key_id: str
     # Rows of the rights log up to this one were counted in when the right was read.
     rights_number: int

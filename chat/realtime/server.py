@@ -13,12 +13,14 @@ from weakref import WeakKeyDictionary
 
 from channels.layers import get_channel_layer
 from django.conf import settings
+from django.utils import timezone
 
 from chat.realtime import lease, periodic
 from chat.realtime.close_codes import CloseCode
 from chat.realtime.database import in_database, in_hub_database
 from chat.realtime.doorbell import set_listener
 from chat.realtime.hub import Hub
+from chat.realtime.identity import session_end
 
 if TYPE_CHECKING:
     from chat.realtime.connection import Connection
@@ -112,7 +114,11 @@ class Server:
     async def _beat_forever(self) -> None:
         while True:
             await asyncio.sleep(HEARTBEAT_TICK_S)
-            self.look_at_heartbeats()
+            try:
+                self.look_at_heartbeats()
+                await self.look_at_sessions()
+            except Exception as error:
+                logger.warning("The connections could not be looked after: %s", error)
 
     def look_at_heartbeats(self) -> None:
         """Send what is due, and close who has been silent for two heartbeats."""
@@ -126,3 +132,12 @@ class Server:
             elif now - connection.beat_at >= interval:
                 connection.beat_at = now
                 connection.beat()
+
+    async def look_at_sessions(self) -> None:
+        """Close what rests on a session whose time is over, unless that was put off."""
+        now = timezone.now()
+        for socket in list(self.hub.sockets.all):
+            if socket.session_ends_at is not None and socket.session_ends_at <= now:
+                socket.session_ends_at = await in_hub_database(session_end, socket.session_key)
+                if socket.session_ends_at is None:
+                    socket.revoke()

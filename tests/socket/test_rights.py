@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth import login, logout
 from django.contrib.sessions.backends.db import SessionStore
+from django.contrib.sessions.models import Session
 from django.http import HttpRequest
+from django.utils import timezone
 
 from chat import services
 from chat.acting import SESSION_NAME, acting
@@ -355,6 +358,34 @@ async def test_signing_in_again_keeps_the_sockets_and_signing_out_closes_them(
     assert await bob.closed() == 4001
 
 
+async def test_a_session_that_runs_out_closes_its_sockets(
+    gateway: Gateway, world: World, settings: Any
+) -> None:
+    settings.SESSION_COOKIE_AGE = 1
+    alice = await gateway.open(world.alice, "/ws/rooms/cellar/")
+    program = await gateway.program(world.alice, "read")
+    assert await alice.closed() == 4001
+    assert await is_open(program)
+    await post(world.bob, "after", room="cellar")
+    assert seqs(alice.aside, "cellar") == []
+
+
+async def test_a_session_whose_end_was_put_off_goes_on(gateway: Gateway, world: World) -> None:
+    cookie = await do(sign_in, world.alice)
+    alice = await gateway.open(cookie=cookie)
+    server = await gateway.server()
+    (connection,) = server.connections
+    later = connection.session_ends_at
+    connection.session_ends_at = timezone.now() - timedelta(seconds=1)
+    await server.look_at_sessions()
+    assert connection.session_ends_at == later
+    assert await is_open(alice)
+    await in_database(Session.objects.all().delete)
+    connection.session_ends_at = timezone.now() - timedelta(seconds=1)
+    await server.look_at_sessions()
+    assert await alice.closed() == 4001
+
+
 async def test_a_new_password_spares_the_session_that_set_it_and_keys(
     gateway: Gateway, world: World
 ) -> None:
@@ -414,7 +445,9 @@ async def test_the_rights_log_is_heard_in_other_processes(
 
     class Elsewhere:
         user_id = connection.user_id
-        session_name, key_id, rights_number = "another session", "", 0
+        session_name, session_key, key_id = "another session", "", ""
+        session_ends_at: datetime | None = None
+        rights_number = 0
 
         def revoke(self) -> None:
             seen.append(self)

@@ -76,6 +76,7 @@ async def listening(monkeypatch: pytest.MonkeyPatch, log: Log) -> tuple[Hub, Lis
     monkeypatch.setattr(replay_module, "stream", log)
     monkeypatch.setattr(hub_module, "in_database", directly)
     monkeypatch.setattr(hub_module, "in_hub_database", directly)
+    monkeypatch.setattr(hub_module, "in_hub_database", directly)
     monkeypatch.setattr(replay_module, "in_database", directly)
     monkeypatch.setattr(hub_module, "access_room", lambda viewer, slug: Room)
     monkeypatch.setattr(hub_module, "GAP_WAIT_S", 0.001)
