@@ -10,7 +10,8 @@ The rest it does itself. What is replaced or relied on:
 | `Config.ws_max_size` | messages of 128 KiB, not 16 MiB |
 | `Config.timeout_graceful_shutdown` | waits 5 s for what still runs, where it would for ever |
 | `WebSocketsSansIOProtocol.send`, `.transport`, `.loop` | `picturegram.abort`; a close that ends |
-| `….handle_connect`, `.scope`, `.response` | the extension stands in the scope |
+| `….handle_connect`, `.scope`, `.response`, `.conn` | the extension stands in the scope; \
+a refusal names the version |
 | `….handle_close`, `.keepalive_timeout`, `.handle_parser_exception` | they close the transport, \
 which waits for ever when the other side does not read |
 
@@ -50,6 +51,16 @@ class Socket(WebSocketsSansIOProtocol):
             await super().send(message)
 
     def handle_connect(self, event: Any) -> None:
+        accept = self.conn.accept
+
+        def answer(request: Any) -> Any:
+            response = accept(request)
+            if response.status_code != 101:
+                # RFC 6455, 4.4: who asks for another version is told which one there is.
+                response.headers["Sec-WebSocket-Version"] = "13"
+            return response
+
+        self.conn.accept = answer  # type: ignore[method-assign]
         super().handle_connect(event)
         if self.response.status_code == 101:
             self.scope["extensions"] = {**self.scope["extensions"], ABORT: {}}
