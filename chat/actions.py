@@ -58,7 +58,7 @@ async def subscribe(request: Request, body: Subscribe) -> object:
                 connection,
                 connection.identity.viewer,
                 room,
-                epoch=position.epoch or None,
+                epoch=None if position.epoch is UNSET else position.epoch,
                 seq=None if position.seq is UNSET else position.seq,
                 budget=budget,
             )
@@ -105,7 +105,7 @@ def _check(connection: Connection, positions: list[Position]) -> None:
     slugs = [position.room for position in positions]
     if len(set(slugs)) < len(slugs):
         raise Invalid(fields={"rooms": "A room is named twice."})
-    if any(position.epoch and position.seq is UNSET for position in positions):
+    if any(each.epoch is not UNSET and each.seq is UNSET for each in positions):
         raise Invalid(fields={"epoch": "Means nothing without seq."})
     if len(connection.rooms.keys() | set(slugs)) > settings.SUBSCRIPTIONS_MAX:
         raise Invalid(fields={"rooms": f"At most {settings.SUBSCRIPTIONS_MAX} subscriptions."})

@@ -359,9 +359,11 @@ class Hub:
             state.is_closed = True
             if state.gap_timer is not None:
                 state.gap_timer.cancel()
-            await self.link.leave(room_group(state.room_id))
-            del self.rooms[state.room_id]
-            del self.room_ids[state.slug]
+            try:
+                await self.link.leave(room_group(state.room_id))
+            finally:
+                del self.rooms[state.room_id]
+                del self.room_ids[state.slug]
 
     # --- the tick ---------------------------------------------------------------------------
 

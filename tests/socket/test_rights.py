@@ -142,6 +142,18 @@ async def test_who_is_removed_from_a_public_room_goes_on_reading_it(
     assert error["code"] == "forbidden"
 
 
+async def test_quiet_sockets_are_told_of_a_lost_room_with_a_payload(
+    gateway: Gateway, world: World
+) -> None:
+    bob = await gateway.plain(world.bob)
+    await bob.result("subscribe", rooms=["cellar"])
+    await do(remove, world)
+    told = await bob.frame()
+    payload = told.pop("payload")
+    assert told == {"type": "unsubscribed", "room": "cellar", "reason": "removed"}
+    assert json.loads(payload) == told
+
+
 async def test_who_is_banned_from_a_public_room_hears_no_more_of_it(
     gateway: Gateway, world: World
 ) -> None:

@@ -108,7 +108,8 @@ async def refused(gateway: Gateway, world: World, **position: Any) -> str:
 
 
 async def test_another_epoch_is_not_resumed(gateway: Gateway, world: World) -> None:
-    assert await refused(gateway, world, epoch="other", seq=1) == "epoch_changed"
+    for epoch in ("other", ""):
+        assert await refused(gateway, world, epoch=epoch, seq=1) == "epoch_changed"
 
 
 async def test_a_position_beyond_the_head_is_not_resumed(gateway: Gateway, world: World) -> None:
@@ -271,6 +272,7 @@ async def test_the_invisible_and_the_absent_are_refused_alike(
         ["garden", "garden"],
         ["garden", {"room": "garden"}],
         [{"room": "garden", "epoch": "e1"}],
+        [{"room": "garden", "epoch": ""}],
         [{"room": "garden", "seq": -1}],
         [{"room": "garden", "seq": "1"}],
         [{"room": "garden", "seq": None}],
