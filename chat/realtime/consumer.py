@@ -39,14 +39,11 @@ class GatewayConsumer:
             server = await Server.running()
             identity = await in_database(identify, scope)
         except DatabaseFailure:
-            await _turn_away(send, subprotocol, dialect, CloseCode.OVER_CAPACITY)
+            await _turn_away(send, subprotocol, dialect)
             return
         except AppError:
             # Before the handshake is answered, a close is a refusal with 403.
             await send({"type": "websocket.close", "code": int(CloseCode.FORBIDDEN)})
-            return
-        if server.is_draining:
-            await _turn_away(send, subprotocol, dialect, CloseCode.DRAINING)
             return
         await send({"type": "websocket.accept", "subprotocol": subprotocol})
         connection = Connection(server, scope, send, identity, dialect)
@@ -64,6 +61,10 @@ class GatewayConsumer:
         """Index the socket, say hello, and subscribe it to its address's room."""
         if not connection.hub.rights.admit(connection):
             connection.revoke()
+            return
+        if connection.server.is_draining:
+            # Checked once it is indexed: whoever drains sees either this or that.
+            connection.drain(RETRY_AFTER_MS)
             return
         hello = _hello(connection, identity)
         slug = connection.address_room
@@ -128,8 +129,9 @@ def position_of(scope: dict[str, Any]) -> tuple[str | None, int | None]:
     return read_position(query.get("epoch"), query.get("seq"), name="seq")
 
 
-async def _turn_away(send: Send, subprotocol: str | None, dialect: str, code: CloseCode) -> None:
-    """Ask the client to come back, which a refused handshake could not."""
+async def _turn_away(send: Send, subprotocol: str | None, dialect: str) -> None:
+    """The database is away: ask the client to come back, which a refusal could not."""
+    code = CloseCode.OVER_CAPACITY
     await send({"type": "websocket.accept", "subprotocol": subprotocol})
     if dialect != QUIET:
         disconnect = farewell(code, retry_after_ms=RETRY_AFTER_MS)

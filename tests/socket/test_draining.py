@@ -6,10 +6,12 @@ import asyncio
 
 import pytest
 
+from chat.realtime.rights import Revocable
 from tests.people import World
 from tests.socket.acts import do, post
 from tests.socket.client import Closed, seqs
 from tests.socket.conftest import Gateway, sign_in
+from tests.socket.http_client import Exchange
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -73,6 +75,38 @@ async def test_who_was_just_being_welcomed_is_sent_elsewhere_too(
     socket = await gateway.open(path="/ws/rooms/garden/", cookie=cookie)
     assert (socket.hello.get("code") or await socket.closed()) == 4113
     await draining[0]
+
+
+async def test_who_is_indexed_after_everybody_was_told_is_sent_elsewhere_too(
+    gateway: Gateway, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = await gateway.server()
+    admit = server.hub.rights.admit
+
+    def late(socket: Revocable) -> bool:
+        server.is_draining = True
+        return admit(socket)
+
+    monkeypatch.setattr(server.hub.rights, "admit", late)
+    socket = await gateway.open(world.alice, "/ws/rooms/garden/")
+    assert (socket.hello["type"], await socket.closed()) == ("disconnect", 4113)
+    await socket.gone()
+    assert not server.hub.rooms
+
+
+async def test_who_begins_to_wait_while_the_process_stops_is_not_held(
+    gateway: Gateway, world: World
+) -> None:
+    slow = await gateway.open(world.alice)
+    slow.reading.clear()
+    server = await gateway.server()
+    draining = asyncio.create_task(server.drain())
+    await asyncio.sleep(0)
+    path = f"/api/rooms/garden/events/?after_seq={world.garden.last_seq}&wait=25"
+    answer = await Exchange(gateway.application, path).start().json()
+    assert (answer["recovered"], answer["events"]) == (True, [])
+    slow.reading.set()
+    await draining
 
 
 async def test_nothing_is_lost_on_the_way_to_another_process(

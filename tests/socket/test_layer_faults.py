@@ -227,6 +227,26 @@ async def test_a_black_hole_is_noticed_lived_with_and_left_again(
         await hub.stop()
 
 
+async def test_a_link_that_went_deaf_without_an_error_is_made_anew(
+    gateway: Gateway, another_hub: MakeHub, world: World, redis: Service
+) -> None:
+    layer: Any = RedisPubSubChannelLayer(hosts=[{"address": redis.url}], prefix=settings_prefix())
+    hub: Hub = await another_hub(layer)
+    other = await Listener.on(hub, world)
+    await gateway.server()
+    await eventually(lambda: hub.link.is_hearing)
+    channel = hub.link._channel
+    for shard in layer._get_layer()._shards:
+        await shard._pubsub.unsubscribe()  # Redis forgets us, and nobody says so
+    await eventually(lambda: hub.link._channel not in ("", channel))
+    await eventually(lambda: hub.link.is_hearing)
+    again = hub.link._channel
+    hub.tick = never  # type: ignore[method-assign]
+    await post(world.bob, "heard through the layer")
+    await followed_by(world, other)
+    assert hub.link._channel == again, "made anew once"
+
+
 def settings_prefix() -> str:
     """Return the key prefix of the server's own layer."""
     layer: Any = get_channel_layer()

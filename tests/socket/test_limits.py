@@ -135,7 +135,7 @@ class Clock:
     """The server's monotonic clock, turned by hand."""
 
     def __init__(self, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.seconds = server.now()
+        self.seconds = float(int(server.now()))  # so that sums are exact
         monkeypatch.setattr(server, "now", lambda: self.seconds)
         self._server = server
 
