@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from chat.realtime import lease, periodic
 from chat.realtime.close_codes import CloseCode
-from chat.realtime.database import in_database, in_hub_database
+from chat.realtime.database import forget_waiting, in_database, in_hub_database
 from chat.realtime.doorbell import set_listener
 from chat.realtime.hub import Hub
 from chat.realtime.identity import session_end
@@ -31,6 +31,8 @@ logger = logging.getLogger(__name__)
 HEARTBEAT_TICK_S = 1.0
 # Milliseconds over which the clients of a stopping process come back to another.
 RETURN_SPREAD_MS = 5000
+# Seconds for telling them so, before what they still wait for is dropped.
+FAREWELL_S = 1.0
 
 
 class Server:
@@ -85,12 +87,15 @@ class Server:
         Then give the lease back: some servers end by the signal, without another chance.
         """
         self.is_draining = True
+        forgets_at = self.now() + FAREWELL_S
         try:
             while self.hub.sockets.all or self.connections:
                 # Also those that were just being opened.
                 for connection in list(self.hub.sockets.all):
                     connection.drain(random.randrange(RETURN_SPREAD_MS))
                 await asyncio.sleep(0.05)
+                if self.now() > forgets_at:
+                    forget_waiting()
         finally:
             await in_hub_database(lease.release)
 
