@@ -25,4 +25,6 @@ def read_struct(members: dict[str, Any], shape: type[S], *, is_text: bool = Fals
         missing = _MISSING.search(reason)
         name = missing[1] if missing else re.split(r"[.\[`]", path)[0] or "body"
         reason = "Is missing." if missing else f"{reason}."
+        if "matching regex" in reason:
+            reason = "Has characters that are not taken here."
         raise Invalid(fields={name: reason}) from None

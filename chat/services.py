@@ -23,7 +23,7 @@ from chat.models import AccessKey, Membership, Room, User
 from chat.models.access_key import SCOPES, STAFF_SCOPES
 from chat.models.room import SLUG_PATTERN
 from chat.realtime import stream
-from chat.text import clean_text
+from chat.text import clean_line, clean_text
 
 Role = Membership.Role
 
@@ -264,7 +264,7 @@ def check_scopes(user: User, scopes: Sequence[str]) -> None:
 
 
 def _clean_title(title: str) -> str:
-    title = clean_text(title, field="title", max_length=80)
+    title = clean_line(title, field="title", max_length=80)
     if not title:
         raise Invalid(fields={"title": "Must not be empty."})
     return title

@@ -11,6 +11,9 @@ import unicodedata
 
 from chat.errors import Invalid
 
+# Unicode's explicit embeddings, overrides and isolates (UAX 9): they turn what stands behind.
+TURNS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
 
 def clean_text(value: object, *, field: str, max_length: int, strip: bool = True) -> str:
     """Return `value` as NFC text of at most `max_length` characters, or raise `Invalid`."""
@@ -27,6 +30,14 @@ def clean_text(value: object, *, field: str, max_length: int, strip: bool = True
         text = text.strip()
     if len(text) > max_length:
         raise Invalid(fields={field: f"Must have at most {max_length} characters."})
+    return text
+
+
+def clean_line(value: object, *, field: str, max_length: int) -> str:
+    """Return `value` as one line without control characters or marks that turn the direction."""
+    text = clean_text(value, field=field, max_length=max_length)
+    if any(unicodedata.category(character) == "Cc" or character in TURNS for character in text):
+        raise Invalid(fields={field: "Must not contain control characters."})
     return text
 
 

@@ -45,6 +45,14 @@ class Environment:
     def items(self, name: str, default: str = "") -> list[str]:
         return [item.strip() for item in self.text(name, default).split(",") if item.strip()]
 
+    def urls(self, name: str, *schemes: str) -> list[str]:
+        """Read addresses separated by commas, each with one of `schemes`."""
+        urls = self.items(name)
+        for url in urls:
+            if urlsplit(url).scheme not in schemes:
+                raise ImproperlyConfigured(f"{name} must start with {schemes[0]}://, not {url!r}.")
+        return urls
+
     def path(self, name: str, default: Path) -> Path:
         return Path(self.text(name) or default).expanduser().resolve()
 
@@ -75,7 +83,7 @@ class Environment:
         A PostgreSQL URL may carry `?host=/directory` for a unix socket.
         """
         url = urlsplit(self.text(name))
-        if url.scheme in ("", "sqlite"):
+        if url.scheme == "sqlite" or not self.text(name):
             return sqlite(Path(unquote(url.path[1:])) if url.path else default)
         if url.scheme in ("postgres", "postgresql"):
             options = dict(parse_qsl(url.query))

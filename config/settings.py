@@ -86,7 +86,7 @@ ATOMIC_REQUESTS = False
 
 # REDIS_URL may name several servers, comma-separated: they are shards. Without one, a single
 # process serves everybody and the in-memory layer is enough.
-REDIS_URLS = env.items("REDIS_URL")
+REDIS_URLS = env.urls("REDIS_URL", "redis", "rediss", "unix")
 if REDIS_URLS:
     CHANNEL_LAYERS = {
         "default": {
@@ -173,7 +173,8 @@ UNDO_MINUTES = 10
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 # The admin's lists and a room's members are the largest forms.
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
-DATA_UPLOAD_MAX_NUMBER_FILES = PICTURES_PER_POST_MAX
+# More than a post may have, so that the fifth is refused by us, with the draft kept.
+DATA_UPLOAD_MAX_NUMBER_FILES = 5 * PICTURES_PER_POST_MAX
 
 # --- Who may do what --------------------------------------------------------------------------
 

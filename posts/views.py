@@ -11,7 +11,7 @@ from typing import Any, Concatenate
 from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -68,10 +68,11 @@ def answers_refusals(view: Page) -> Page:
             return view(request, *args, **kwargs)
         except NotAuthenticated:
             return redirect_to_login(request.get_full_path())
-        except NotFound as refusal:
+        except NotFound:
             if not request.user.is_authenticated and not settings.ANONYMOUS_MAY_READ:
                 return redirect_to_login(request.get_full_path())
-            raise Http404(str(refusal)) from refusal
+            # Not raised: with DEBUG Django would show its own page, with all addresses.
+            return render(request, "404.html", status=404)
         except Forbidden as refusal:
             raise PermissionDenied(str(refusal)) from refusal
 

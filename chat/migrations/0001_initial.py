@@ -124,7 +124,7 @@ class Migration(migrations.Migration):
                         validators=[
                             django.core.validators.RegexValidator(
                                 "\\A[a-z0-9](?:[a-z0-9_.-]*[a-z0-9])?\\Z",
-                                "Use lower-case letters, digits, dots, dashes and underscores.",
+                                "Use lower-case letters and digits; dots, dashes and underscores only in between.",
                             )
                         ],
                     ),

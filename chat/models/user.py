@@ -16,7 +16,7 @@ from chat.models.rights_change import RightsChange
 username_validators = [
     RegexValidator(
         r"\A[a-z0-9](?:[a-z0-9_.-]*[a-z0-9])?\Z",
-        "Use lower-case letters, digits, dots, dashes and underscores.",
+        "Use lower-case letters and digits; dots, dashes and underscores only in between.",
     )
 ]
 

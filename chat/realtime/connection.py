@@ -20,7 +20,15 @@ from chat.realtime.envelope import QUIET, Frame, message
 from chat.realtime.identity import Identity
 from chat.realtime.limits import TokenBucket
 from chat.realtime.outbox import Entry, Outbox, Text
-from chat.realtime.router import ANSWERED, Action, Request, parse, request_id_of, router
+from chat.realtime.router import (
+    ANSWERED,
+    Action,
+    Request,
+    Unacceptable,
+    parse,
+    request_id_of,
+    router,
+)
 from chat.realtime.server import Server
 
 logger = logging.getLogger(__name__)
@@ -238,6 +246,8 @@ class Connection:
             if refusal is not None:
                 raise refusal
             await self._dispatch(received, request_id)
+        except Unacceptable as error:
+            self.refuse(error, error.request_id)
         except AppError as error:
             self.refuse(error, request_id)
         except DatabaseFailure as error:
@@ -279,6 +289,8 @@ class Connection:
 
     def _as_create(self, received: dict[str, Any]) -> dict[str, Any]:
         """Read `{"type": "newchat", "message"}` as a post by the session's user."""
+        if not isinstance(received.get("message"), str):
+            raise Invalid(fields={"message": "Must be text."})
         room = received.get("room") or self.address_room or settings.LOBBY_SLUG
         create = {"action": "post.create", "room": room, "text": received.get("message")}
         if "client_id" in received:

@@ -14,6 +14,9 @@ from chat.realtime.database import DatabaseFailure, in_database
 from chat.realtime.http import send_json
 from chat.realtime.server import Server
 
+# Seconds that the very first beat of a process may take.
+FIRST_BEAT_S = 2.0
+
 
 class Liveness:
     """Asks nobody, not even the database: a process that waits for it is alive."""
@@ -36,7 +39,7 @@ class Readiness:
             checks["database"] = "ok"
             server = await Server.running()
             checks["process"] = "stopping" if server.is_draining else "ok"
-            if server.hub.link.is_hearing:
+            if await server.hub.link.hears(FIRST_BEAT_S):
                 checks["layer"] = "ok"
         except DatabaseFailure:
             pass

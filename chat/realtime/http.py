@@ -36,24 +36,20 @@ WAIT_MAX_S = 25
 COMMENT_S = 25.0
 
 
-async def send_json(
-    send: Send, status: int, body: object, headers: list[tuple[bytes, bytes]] | None = None
-) -> None:
-    """Answer with JSON that no cache keeps."""
-    content = encode(body).encode()
-    await send(
-        {
-            "type": "http.response.start",
-            "status": status,
-            "headers": [
-                (b"content-type", b"application/json"),
-                (b"content-length", str(len(content)).encode()),
-                (b"cache-control", b"private, no-store"),
-                (b"x-content-type-options", b"nosniff"),
-                *(headers or []),
-            ],
-        }
-    )
+Headers = list[tuple[bytes, bytes]]
+
+UNCACHED: Headers = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]
+
+
+async def send_json(send: Send, status: int, body: object, headers: Headers | None = None) -> None:
+    """Answer with JSON that no cache keeps; a text is JSON already."""
+    content = (body if isinstance(body, str) else encode(body)).encode()
+    own = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(content)).encode()),
+    ]
+    start = {"type": "http.response.start", "status": status}
+    await send({**start, "headers": [*own, *UNCACHED, *(headers or [])]})
     await send({"type": "http.response.body", "body": content})
 
 
@@ -274,15 +270,7 @@ async def _send_replay(send: Send, replay: Replay) -> None:
         "reason": replay.reason,
     }
     events = ",".join(frame.text() for frame in replay.frames)
-    content = f'{encode(members)[:-1]},"events":[{events}]}}'.encode()
-    headers = [
-        (b"content-type", b"application/json"),
-        (b"content-length", str(len(content)).encode()),
-        (b"cache-control", b"private, no-store"),
-        (b"x-content-type-options", b"nosniff"),
-    ]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": content})
+    await send_json(send, 200, f'{encode(members)[:-1]},"events":[{events}]}}')
 
 
 class EventStream(RoomReading):
@@ -318,8 +306,7 @@ class EventStream(RoomReading):
 async def _start_stream(send: Send) -> None:
     headers = [
         (b"content-type", b"text/event-stream; charset=utf-8"),
-        (b"cache-control", b"private, no-store"),
-        (b"x-content-type-options", b"nosniff"),
+        *UNCACHED,
         # nginx would collect the records otherwise.
         (b"x-accel-buffering", b"no"),
     ]

@@ -8,6 +8,7 @@ rebuilt, and until it hears again the log alone carries the events.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import secrets
 from collections.abc import Callable
@@ -43,10 +44,18 @@ class LayerLink:
         self._is_failing = False
         # Whether the last beat came back in time; the first one decides.
         self.is_hearing = False
+        self._first_beat = asyncio.Event()
 
     @property
     def tick_s(self) -> float:
         return TICK_S if self.is_hearing else DEAF_TICK_S
+
+    async def hears(self, seconds: float) -> bool:
+        """Whether beats come back; waits that long for the very first one."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._first_beat.wait()
+        return self.is_hearing
 
     async def run(self) -> None:
         """Receive until cancelled; after an error, begin anew."""
@@ -73,6 +82,7 @@ class LayerLink:
                     continue
                 self._asked_at = None
                 self.is_hearing = True
+                self._first_beat.set()
                 self._is_failing = False
         except Exception as error:  # The layer's errors are its backend's own.
             self._fail()

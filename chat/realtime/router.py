@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -95,6 +96,18 @@ class Router:
 router = Router()
 
 
+class Unacceptable(Invalid):
+    """A JSON object by the letter that is not taken; `request_id` is what it asked to hear."""
+
+    def __init__(self, message: str, members: dict[str, Any]) -> None:
+        super().__init__(message)
+        self.request_id: str | int | None = None
+        with suppress(Invalid, UnicodeEncodeError):
+            request_id = request_id_of(members)
+            str(request_id).encode()  # a lone surrogate could not be sent back
+            self.request_id = request_id
+
+
 def parse(text: str) -> dict[str, Any] | None:
     """Read a message as a JSON object; None for anything else. Raises Invalid for abuse."""
     try:
@@ -107,9 +120,9 @@ def parse(text: str) -> dict[str, Any] | None:
     if not isinstance(message, dict):
         return None
     if text.count("[") + text.count("{") > DEPTH_MAX and _depth(message) > DEPTH_MAX:
-        raise Invalid("The message is nested too deep.")
+        raise Unacceptable("The message is nested too deep.", message)
     if "\\u0000" in text and _has_nul(message):
-        raise Invalid("Text must not contain NUL.")
+        raise Unacceptable("Text must not contain NUL.", message)
     return message
 
 
@@ -137,7 +150,8 @@ def _refuse_lawful(text: str) -> None:
     except ValueError:
         return
     if isinstance(message, dict):
-        raise Invalid("Text must be valid Unicode, and numbers must be of ordinary size.")
+        told = "Text must be valid Unicode, and numbers must be of ordinary size."
+        raise Unacceptable(told, message)
 
 
 def _refuse_constant(name: str) -> None:

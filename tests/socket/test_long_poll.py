@@ -37,7 +37,7 @@ class Poller:
     async def get(self, room: str = "garden", query: str = "", **options: Any) -> Any:
         exchange = self.start(room, query, **options)
         answer = await exchange.json()
-        assert exchange.headers["cache-control"] == "private, no-store"
+        assert exchange.headers["cache-control"] == "no-store"
         assert exchange.status == 200, answer
         return answer
 

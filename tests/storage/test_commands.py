@@ -8,7 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
-from chat.models import AccessKey, User
+from chat.models import AccessKey, Membership, User
 from tests.people import World
 
 pytestmark = pytest.mark.django_db
@@ -72,3 +72,11 @@ def test_demo_does_nothing_where_people_are(world: World, settings: Settings) ->
     call_command("demo", stdout=out)
     assert "left out" in out.getvalue()
     assert User.objects.count() == 3
+
+
+def test_the_first_superuser_stands_in_a_lobby(db: None) -> None:
+    call_command(
+        "createsuperuser", "--noinput", "--username=root", "--email=r@e.org", stdout=StringIO()
+    )
+    membership = Membership.objects.get(user__username="root")
+    assert (membership.room.slug, membership.room.visibility) == ("lobby", "public")

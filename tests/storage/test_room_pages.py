@@ -136,6 +136,18 @@ def test_a_refused_form_comes_back_with_what_was_written(
     assert not Post.objects.exists()
 
 
+def test_a_fifth_picture_is_refused_with_what_was_written(
+    people: dict[str, User], room: Room
+) -> None:
+    pictures = [BytesIO(b"no picture yet, and too many") for _ in range(5)]
+    form = {"text": "Five at once", "images": pictures}
+    response = browser_of(people["bob"]).post("/rooms/lobby/", form)
+    assert response.status_code == 400
+    page = response.content.decode()
+    assert "Five at once" in page
+    assert "At most 4 pictures." in page
+
+
 def test_who_may_not_post_cannot_by_a_form_either(people: dict[str, User], room: Room) -> None:
     assert browser_of(people["charlie"]).post("/rooms/lobby/", {"text": "Hi"}).status_code == 403
     visitor = browser_of(None).post("/rooms/lobby/", {"text": "Hi"})

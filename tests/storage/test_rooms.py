@@ -377,3 +377,9 @@ def test_unread_of_many_rooms_are_one_query(
     memberships = list(Membership.objects.of(world.bob))
     with django_assert_num_queries(1):
         assert unread_counts(memberships) == {world.garden.pk: 0, world.cellar.pk: 1}
+
+
+@pytest.mark.parametrize("title", ["\u202eabc", "a\u2066b", "two\nlines", "a\tb"])
+def test_a_title_is_one_line_that_turns_nothing_around(world: World, title: str) -> None:
+    with pytest.raises(Invalid):
+        services.create_room(viewer=world.alice, slug="odd", title=title)

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from chat.errors import Invalid, UnknownAction
-from chat.realtime.router import DEPTH_MAX, Router, parse, request_id_of
+from chat.realtime.router import DEPTH_MAX, Router, Unacceptable, parse, request_id_of
 from chat.realtime.router import router as application_router
 
 
@@ -198,3 +198,19 @@ def test_what_writes_needs_the_scope_post() -> None:
         "reaction.add",
         "reaction.remove",
     }
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [r'"text": "a\u0000b"', r'"text": "\ud800"', '"deep": ' + "[" * 40 + "]" * 40, '"big": 1e999'],
+)
+def test_whoever_is_refused_on_sight_hears_their_own_request_id(rest: str) -> None:
+    with pytest.raises(Unacceptable) as refused:
+        parse(f'{{"action": "ping", "request_id": 7, {rest}}}')
+    assert refused.value.request_id == 7
+
+
+def test_a_request_id_that_cannot_be_sent_back_is_left_out() -> None:
+    with pytest.raises(Unacceptable) as refused:
+        parse(r'{"action": "ping", "request_id": "\ud800"}')
+    assert refused.value.request_id is None
