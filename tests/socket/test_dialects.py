@@ -262,6 +262,14 @@ async def test_abuse_is_refused_and_the_socket_lives(
     assert await alice.so_far() == []
 
 
+@pytest.mark.parametrize("more", [r'"\ud800"', r'"\u0000"', "1e999", "[" * 40 + "]" * 40])
+async def test_a_readable_request_id_comes_back_with_abuse(gateway: Gateway, more: str) -> None:
+    nobody = await gateway.open()
+    await nobody.send('{"action": "ping", "request_id": "r-1", "more": ' + more + "}")
+    answer = await nobody.frame()
+    assert (answer["request_id"], answer["error"]["code"]) == ("r-1", "invalid")
+
+
 # --- newchat ------------------------------------------------------------------------------------
 
 
