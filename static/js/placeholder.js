@@ -22,6 +22,7 @@ export function showPlaceholder(figure, image) {
   const canvas = document.createElement('canvas');
   canvas.className = 'picture__placeholder';
   canvas.classList.toggle('picture__placeholder--see-through', thumb.hasAlpha);
+  figure.classList.toggle('picture--see-through', thumb.hasAlpha);
   canvas.width = thumb.width;
   canvas.height = thumb.height;
   canvas.setAttribute('aria-hidden', 'true');

@@ -116,3 +116,25 @@ def test_a_chosen_theme_is_kept_and_does_not_flash(meet: Meet, room: str) -> Non
     expect(html).to_have_css("background-color", dark)
     alice.page.get_by_role("button", name="As the system").click()
     expect(html).not_to_have_attribute("data-theme", "dark")
+
+
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_a_word_without_end_stays_in_its_card(
+    meet: Meet, room: str, clients: dict[str, Client], viewport: dict[str, int]
+) -> None:
+    word, link = "w" * 600, f"http://example.com/{'a' * 300}"
+    described = {"title": "t" * 80, "description": "d" * 200}
+    clients["alice"].http.patch(f"rooms/{room}/", json=described).raise_for_status()
+    for text in (word, link):
+        clients["alice"].post(room, text)
+    alice = meet("alice", viewport=viewport).open(room)
+    too_wide = "document.documentElement.scrollWidth - innerWidth"
+    assert alice.page.evaluate(too_wide) <= 0
+    for text in (word, link):
+        card = alice.card(text)
+        card.scroll_into_view_if_needed()
+        card.hover()
+        for name in ("Edit", "Delete", "React"):
+            expect(card.get_by_role("button", name=name)).to_be_in_viewport(ratio=1)
+    alice.card(link).get_by_role("button", name="Edit").click()
+    assert alice.page.evaluate(too_wide) <= 0
