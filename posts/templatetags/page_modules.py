@@ -43,6 +43,7 @@ ROOM_PAGE = (
     "placeholder.js",
     "post-card.js",
     "reaction-picker.js",
+    "text.js",
     "thumbhash.js",
     "times.js",
 )

@@ -9,6 +9,7 @@ export class Attachments {
   #items = [];
   /** Drags enter and leave every element on their way: counted, not believed. */
   #dragDepth = 0;
+  #isClosed = false;
 
   /**
    * @param {HTMLElement} root the composer
@@ -51,8 +52,14 @@ export class Attachments {
     return this.#items.map(({ file, alt }) => ({ file, alt: alt.value.trim() }));
   }
 
+  /** Takes no more. */
+  close() {
+    this.#isClosed = true;
+  }
+
   /** @param {File[]} files */
   add(files) {
+    if (this.#isClosed) return;
     const { accepted, problems } = chooseFiles(files, this.#items.length, this.limits);
     this.complain(problems);
     for (const file of accepted) this.#addOne(file);
@@ -115,7 +122,7 @@ export class Attachments {
       event.dataTransfer?.types.includes('Files') ?? false;
     const show = (/** @type {number} */ depth) => {
       this.#dragDepth = Math.max(0, depth);
-      this.dropzone.hidden = this.#dragDepth === 0;
+      this.dropzone.hidden = this.#dragDepth === 0 || this.#isClosed;
     };
     /** @type {[string, (event: DragEvent) => void][]} */
     const listeners = [

@@ -1,5 +1,6 @@
 import { RefusedError } from './client/index.js';
 import { clone, find } from './dom.js';
+import { complainOfLength } from './text.js';
 
 /** @import { Post } from './client/wire.js' */
 
@@ -54,9 +55,12 @@ export class EditForm {
 
   async #submit() {
     if (this.#isSaving) return;
-    this.#isSaving = true;
     const problem = find(this.element, '[data-problem]', HTMLElement);
-    problem.hidden = true;
+    const complaint = complainOfLength(this.text.value.trim(), Number(this.text.dataset.max));
+    problem.textContent = complaint;
+    problem.hidden = complaint === null;
+    if (complaint) return;
+    this.#isSaving = true;
     try {
       const alts = this.alts.map((input) => input.value);
       await this.save({ text: this.text.value, ...(alts.length && { alts }) });

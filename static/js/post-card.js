@@ -1,6 +1,7 @@
 import { clone, find } from './dom.js';
 import { hasReacted } from './client/index.js';
 import { showPlaceholder } from './placeholder.js';
+import { lengthOf } from './text.js';
 import { exactTime, shortDate, timeAgo } from './times.js';
 
 /** @import { Picture, Post } from './client/wire.js' */
@@ -49,7 +50,7 @@ export function fillCard(card, templates, post, viewer) {
 export function fillText(card, text) {
   const place = find(card, '[data-text]', HTMLElement);
   setText(place, text);
-  place.dataset.length = text.length <= SHORT_TEXT ? 'short' : 'long';
+  place.dataset.length = lengthOf(text) <= SHORT_TEXT ? 'short' : 'long';
   place.hidden = !text;
 }
 

@@ -1,5 +1,6 @@
 import { Attachments } from '../attachments.js';
 import { find, Ties } from '../dom.js';
+import { complainOfLength, lengthOf } from '../text.js';
 
 /** @import { RoomContext } from './pg-room.js' */
 
@@ -10,8 +11,21 @@ const FEW_LEFT = 200;
 export class PgComposer extends HTMLElement {
   #ties = new Ties();
 
+  /** @type {Attachments | null} */
+  #attachments = null;
+  #isClosed = false;
+
   disconnectedCallback() {
     this.#ties.cut();
+  }
+
+  /** Nothing can be posted any more; what was written can still be read and copied. */
+  close() {
+    this.#isClosed = true;
+    this.#attachments?.close();
+    const text = find(this, 'textarea', HTMLTextAreaElement);
+    text.readOnly = true;
+    this.hidden = !text.value && !this.#attachments?.pictures().length;
   }
 
   /** @param {RoomContext} context */
@@ -20,6 +34,7 @@ export class PgComposer extends HTMLElement {
     const form = find(this, 'form', HTMLFormElement);
     const text = find(this, 'textarea', HTMLTextAreaElement);
     const attachments = new Attachments(this, context.limits, signal);
+    this.#attachments = attachments;
     if (/Mac|iP(hone|ad)/.test(navigator.platform)) {
       find(this, '[data-keys]', HTMLElement).textContent = '⌘ Enter';
     }
@@ -28,9 +43,16 @@ export class PgComposer extends HTMLElement {
       'submit',
       (event) => {
         event.preventDefault();
+        if (this.#isClosed) return;
         const draft = { text: text.value.trim(), pictures: attachments.pictures() };
         if (!draft.text && !draft.pictures.length) {
           attachments.complain(['Write something, or attach a picture.']);
+          text.focus();
+          return;
+        }
+        const complaint = complainOfLength(draft.text, Number(text.dataset.max));
+        if (complaint) {
+          attachments.complain([complaint]);
           text.focus();
           return;
         }
@@ -65,10 +87,10 @@ export class PgComposer extends HTMLElement {
 
   /** @param {HTMLTextAreaElement} text */
   #count(text) {
-    const left = text.maxLength - text.value.length;
+    const left = Number(text.dataset.max) - lengthOf(text.value.trim());
     const place = find(this, '[data-left]', HTMLElement);
     place.hidden = left > FEW_LEFT;
-    place.textContent = `${left} left`;
+    place.textContent = left < 0 ? `${-left} too many` : `${left} left`;
     place.classList.toggle('composer__left--few', left <= FEW_LEFT / 10);
   }
 }

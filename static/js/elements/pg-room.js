@@ -1,4 +1,4 @@
-import { Api, Connection, RefusedError, Room } from '../client/index.js';
+import { Api, Connection, ConnectionState, RefusedError, Room } from '../client/index.js';
 import { find, Ties } from '../dom.js';
 import { PgComposer } from './pg-composer.js';
 import { PgConnection } from './pg-connection.js';
@@ -9,6 +9,9 @@ import { PgToasts } from './pg-toasts.js';
 /** @import { PictureLimits } from '../files.js' */
 /** @import { Viewer } from '../post-card.js' */
 /** @import { Page, Person, RoomEvent } from '../client/wire.js' */
+
+/** The close code for who may not, or may no longer, be here. */
+const NOT_ALLOWED = 4003;
 
 /**
  * What the server puts into the page, so that the client can go on from there.
@@ -102,10 +105,30 @@ export class PgRoom extends HTMLElement {
       if (composer instanceof PgComposer) composer.connect(context);
     });
     status.connect(connection);
-    this.#ties.add(room.on('lost', () => status.tell('This room is not open to you any more.')));
+    this.#ties.add(
+      room.on('lost', () => {
+        status.tell('This room is not open to you any more.');
+        this.#close();
+      }),
+    );
+    this.#ties.add(
+      connection.on('transition', ({ to, code }) => {
+        if (to === ConnectionState.STOPPED && code === NOT_ALLOWED) this.#close();
+      }),
+    );
     this.#ties.add(room.store.on('other', (event) => this.#showRoom(event)));
     this.#followPage(connection);
     connection.start();
+  }
+
+  /** The room is lost: nothing can be written any more. */
+  #close() {
+    this.classList.add('room--lost');
+    find(this, '[data-lost]', HTMLElement).hidden = false;
+    this.querySelectorAll('.invitation:not([data-lost])').forEach((place) => place.remove());
+    for (const composer of this.querySelectorAll('pg-composer')) {
+      if (composer instanceof PgComposer) composer.close();
+    }
   }
 
   /** @param {Connection} connection */
