@@ -108,6 +108,11 @@ export class Connection extends Emitter {
     return times.length ? Math.min(...times) : null;
   }
 
+  /** When the next attempt at a socket begins; null while one is under way or none is needed. */
+  get socketRetryAt() {
+    return this.#socketRetryAt;
+  }
+
   /** Connects. Also the way back from `stopped`. */
   start() {
     if (this.state !== ConnectionState.STOPPED) return;

@@ -34,6 +34,8 @@ export class PgConnection extends HTMLElement {
   /** @type {Connection | null} */
   #connection = null;
   #changedAt = 0;
+  /** When it was last well, or had not begun: what goes wrong after that is one story. */
+  #unwellSince = 0;
   /** @type {{ word: string, line: string } | null} */
   #ending = null;
   /** Whether the reader wants to see the line; null: as the state has it.
@@ -86,9 +88,13 @@ export class PgConnection extends HTMLElement {
   }
 
   /** @param {Transition} transition */
-  #changed({ to, code }) {
+  #changed({ from, to, code }) {
     this.#changedAt = Date.now();
-    this.#wish = null;
+    // Between the kinds of trouble a line neither goes away nor comes back by itself.
+    const wasWell = from === ConnectionState.LIVE || from === ConnectionState.STOPPED;
+    if (wasWell) this.#unwellSince = this.#changedAt;
+    const isWellOrOver = to === ConnectionState.LIVE || to === ConnectionState.STOPPED;
+    if (wasWell || isWellOrOver) this.#wish = null;
     // Without a code it was us, on the way to another page.
     if (to === ConnectionState.STOPPED && code !== null) {
       this.#ending = ENDINGS[code] ?? WORDS.stopped;
@@ -104,16 +110,30 @@ export class PgConnection extends HTMLElement {
   /** Whether the state is worth a line by itself. */
   get #isNews() {
     const state = this.#connection?.state;
-    const age = Date.now() - this.#changedAt;
     if (this.#ending) return true;
     if (state === ConnectionState.LIVE) return false;
-    return age >= PATIENCE_MS && !(state === ConnectionState.POLLING && age > POLLING_NEWS_MS);
+    const isOldNews =
+      state === ConnectionState.POLLING && Date.now() - this.#changedAt > POLLING_NEWS_MS;
+    return Date.now() - this.#unwellSince >= PATIENCE_MS && !isOldNews;
+  }
+
+  /** What is tried next, and when. */
+  get #next() {
+    const { state, retryAt, socketRetryAt } = /** @type {Connection} */ (this.#connection);
+    if (this.#ending || state === ConnectionState.LIVE || state === ConnectionState.STOPPED) {
+      return '';
+    }
+    if (state === ConnectionState.POLLING) {
+      const when = socketRetryAt ? `again in ${seconds(socketRetryAt - Date.now())}` : 'now…';
+      return `trying for a live connection ${when}`;
+    }
+    return retryAt ? `next try in ${seconds(retryAt - Date.now())}` : 'trying now…';
   }
 
   #show() {
     const connection = this.#connection;
     if (!connection || !this.word || !this.line) return;
-    const { state, lastContactAt, retryAt } = connection;
+    const { state, lastContactAt } = connection;
     const { word, line } = this.#ending ?? WORDS[state];
     this.dataset.state = this.#ending ? 'stopped' : state;
     set(this.word, word);
@@ -128,11 +148,10 @@ export class PgConnection extends HTMLElement {
     // Read aloud when it is worth a line.
     set(find(this, '[data-said]', HTMLElement), this.#isNews ? line : '');
     if (!isShown) return;
-    const next = retryAt ? `next try in ${seconds(retryAt - Date.now())}` : '';
     set(find(this.line, '[data-line-word]', HTMLElement), line);
     set(
       find(this.line, '[data-line-times]', HTMLElement),
-      [contact, this.#ending ? '' : next].filter(Boolean).join(' · '),
+      [contact, this.#next].filter(Boolean).join(' · '),
     );
     const isLive = state === ConnectionState.LIVE;
     find(this.line, '[data-retry]', HTMLElement).hidden = isLive || this.#ending !== null;
