@@ -311,5 +311,7 @@ LOGGING = {
         "django.channels.server": {"level": "WARNING"},
         "daphne": {"level": "WARNING"},
         "twisted": {"level": "WARNING"},
+        # A traceback a second while Redis is away; our own link says so once.
+        "channels_redis.pubsub": {"level": "CRITICAL"},
     },
 }
