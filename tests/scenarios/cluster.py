@@ -1,9 +1,11 @@
 """A PostgreSQL, a Redis and two servers of our own, and what can be done to them."""
 
 import signal
+import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psycopg
@@ -14,6 +16,8 @@ from tests.services.postgres import postgres_server
 from tests.services.redis import redis_server
 from tests.services.server import Server
 
+# Seconds after SIGTERM within which a supervisor wants to see the end.
+END_S = 15.0
 # As operators run it, but for HTTPS.
 PRODUCTION = {"DEBUG": "0", "ALLOWED_HOSTS": "127.0.0.1", "HTTPS": "0"}
 
@@ -44,11 +48,25 @@ class Servers:
     cluster: Cluster
     site: Site
     all: list[AppServer]
+    # What a process promised and did not keep.
+    faults: list[str] = field(default_factory=list)
 
     def restart_postgres(self, by: signal.Signals) -> None:
         """Restart PostgreSQL: SIGINT is its fast shutdown, SIGQUIT the immediate one."""
         self.cluster.postgres.stop(by=by)
         self.cluster.postgres.start()
+
+    def terminate(self, which: int) -> None:
+        """Have a process end in good order. uvicorn does so by the signal that it was sent."""
+        server, began = self.all[which], time.monotonic()
+        try:
+            status: int | None = server.terminate(2 * END_S)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            status = None
+        took_s = time.monotonic() - began
+        if took_s > END_S or status not in (0, -signal.SIGTERM):
+            self.faults.append(f"{server.program} ended with {status} after {took_s:.1f} s")
 
     def read_stored(self) -> "Stored":
         with psycopg.connect(self.site.database_url) as connection:

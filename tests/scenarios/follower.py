@@ -84,8 +84,8 @@ class Follower:
         self._token = token
         self._rooms = rooms
         self._phases = phases
-        # The server that this one is at, or tries next.
-        self.at = first
+        # The server that this one prefers, and the one that it is at or tries next.
+        self._home = self.at = first
         self.records: dict[str, Record] = {}
         self.counts: Counter[str] = Counter()
         self.codes: Counter[int] = Counter()
@@ -100,6 +100,8 @@ class Follower:
         self._subscribing = 0
         self._settling: asyncio.Future[dict[str, int]] | None = None
         self._is_stopping = False
+        self._is_leaving = False
+        self._lost_at: float | None = None
 
     # --- life -------------------------------------------------------------------------------
 
@@ -113,12 +115,19 @@ class Follower:
             if self._is_stopping:
                 return
             self._failures += 1
-            self.at = (self.at + 1) % len(self._urls)
+            self.at = self._home if self._is_leaving else (self.at + 1) % len(self._urls)
+            self._is_leaving = False
             await asyncio.sleep(pause)
 
     async def stop(self) -> None:
         self._is_stopping = True
         if self._socket is not None:
+            await self._socket.close()
+
+    async def go_home(self) -> None:
+        """Leave a server that was only a refuge, as people do who open the page anew."""
+        if self._socket is not None and self.at != self._home:
+            self._is_leaving = True
             await self._socket.close()
 
     def look_at_silence(self) -> None:
@@ -159,6 +168,8 @@ class Follower:
         except ConnectionClosed:
             pass
         finally:
+            if self.is_live:
+                self._lost_at = time.monotonic()
             self.is_live = False
         code = self._socket.close_code or 1006
         self.codes[code] += 1
@@ -234,6 +245,9 @@ class Follower:
     def _resume(self, rooms: list[dict[str, Any]]) -> None:
         self._subscribing = 0
         self.is_live = True
+        if self._lost_at is not None:
+            self._phases.now.returns_s.append(time.monotonic() - self._lost_at)
+            self._lost_at = None
         missing = 0
         for room in rooms:
             head = Position(room["epoch"], room["seq"])

@@ -16,6 +16,8 @@ class Phase:
     latencies_s: "array[float]" = field(default_factory=lambda: array("d"))
     # From the first request to the first answer, for posts begun in this phase.
     answers_s: "array[float]" = field(default_factory=lambda: array("d"))
+    # From the loss of a socket to the reply to the subscribe of the next one.
+    returns_s: "array[float]" = field(default_factory=lambda: array("d"))
 
 
 def percentile_ms(values_s: "array[float]", percent: float) -> float:

@@ -16,11 +16,15 @@ SABOTAGED = "tests.scenarios.sabotaged_asgi:application"
 
 @dataclass
 class Step:
-    """A phase: `act` runs at its beginning; it lasts so long, or as long as `act` does."""
+    """A phase: `act` runs at its beginning; it lasts so long, or as long as `act` does.
+
+    After `act`, followers may go back to the server that they prefer.
+    """
 
     name: str
     seconds: float
     act: Callable[[Servers], object] | None = None
+    is_homecoming: bool = False
 
 
 @dataclass
@@ -44,7 +48,7 @@ def whole() -> Plan:
             Step("Redis away for 5 s", 5, redis_away(5)),
             Step("Redis back", 10),
             Step("daphne killed", 10, kill(DAPHNE)),
-            Step("daphne back", 10, start(DAPHNE)),
+            Step("daphne back", 10, start(DAPHNE), is_homecoming=True),
             Step("PostgreSQL restarted", 10, restart_postgres(signal.SIGINT)),
             Step("calm", 5),
             Step("Redis killed, back at once", 10, redis_restarted),
@@ -52,18 +56,18 @@ def whole() -> Plan:
             Step("Redis stands still for 12 s", 12, redis_paused(12)),
             Step("Redis goes on", 10),
             Step("uvicorn killed", 10, kill(UVICORN)),
-            Step("uvicorn back", 10, start(UVICORN)),
+            Step("uvicorn back", 10, start(UVICORN), is_homecoming=True),
             Step("PostgreSQL ends at once", 10, restart_postgres(signal.SIGQUIT)),
             Step("calm", 5),
             Step("PostgreSQL away for 15 s", 15, postgres_away(15)),
             Step("PostgreSQL back", 10),
             Step("daphne terminated", 12, terminate(DAPHNE)),
-            Step("daphne back", 8, start(DAPHNE)),
+            Step("daphne back", 8, start(DAPHNE), is_homecoming=True),
             Step("uvicorn terminated", 12, terminate(UVICORN)),
-            Step("uvicorn back", 8, start(UVICORN)),
+            Step("uvicorn back", 8, start(UVICORN), is_homecoming=True),
             Step("uvicorn stands still for 5 s", 5, paused(UVICORN, 5)),
             Step("Redis away, daphne killed", 8, redis_away_and_killed(DAPHNE, 6)),
-            Step("both back", 10, start(DAPHNE)),
+            Step("both back", 10, start(DAPHNE), is_homecoming=True),
             Step("calm again", 10),
         ],
     )
@@ -78,7 +82,7 @@ def short() -> Plan:
             Step("Redis away for 5 s", 5, redis_away(5)),
             Step("Redis back", 5),
             Step("daphne killed", 6, kill(DAPHNE)),
-            Step("daphne back", 5, start(DAPHNE)),
+            Step("daphne back", 5, start(DAPHNE), is_homecoming=True),
             Step("PostgreSQL restarted", 6, restart_postgres(signal.SIGINT)),
             Step("calm again", 5),
         ],
@@ -143,8 +147,8 @@ def kill(which: int) -> Callable[[Servers], None]:
     return lambda servers: servers.all[which].kill()
 
 
-def terminate(which: int) -> Callable[[Servers], int]:
-    return lambda servers: servers.all[which].terminate()
+def terminate(which: int) -> Callable[[Servers], None]:
+    return lambda servers: servers.terminate(which)
 
 
 def start(which: int) -> Callable[[Servers], None]:

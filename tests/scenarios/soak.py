@@ -12,6 +12,7 @@ only when the loss is found.
 import argparse
 import asyncio
 import random
+import shutil
 import sys
 import tempfile
 import time
@@ -88,7 +89,7 @@ class Run:
         try:
             await _until(lambda: all(each.is_live for each in followers), START_S)
             writing = asyncio.create_task(writers.run())
-            await self._go_through_the_plan()
+            await self._go_through_the_plan(followers)
             await writers.stop(ANSWERS_S)
             await writing
             self.phases.end()
@@ -103,12 +104,14 @@ class Run:
                 task.cancel()
             await asyncio.gather(watching, *following, return_exceptions=True)
 
-    async def _go_through_the_plan(self) -> None:
+    async def _go_through_the_plan(self, followers: list[Follower]) -> None:
         for step in self.plan.steps:
             phase = self.phases.begin(step.name)
             print(f"  {step.name} …", flush=True)
             if step.act is not None:
                 await asyncio.to_thread(step.act, self.servers)
+            if step.is_homecoming:
+                await asyncio.gather(*(follower.go_home() for follower in followers))
             await asyncio.sleep(max(0.0, phase.began_at + step.seconds - time.time()))
 
     async def _has_rest(self) -> bool:
@@ -143,6 +146,7 @@ class Run:
         first_ms, *_, last_ms = (percentile_ms(each.latencies_s, 90) for each in self.phases.all)
         is_slow = last_ms > first_ms + HEALED_MS
         verdict.note("as fast as before", [f"{last_ms:.0f} ms, not {first_ms:.0f}"] * is_slow)
+        verdict.note("ends in good order", self.servers.faults)
         unready = [server.program for server in self.servers.all if not server.is_ready()]
         verdict.note("ready again", unready)
         self._print_stored(stored, settle_s)
@@ -170,11 +174,13 @@ class Run:
 
     def _print_figures(self, followers: list[Follower], writers: Writers) -> None:
         names = f"{'s':>6}{'deliveries':>12}{'p50 ms':>8}{'p99':>7}{'max':>7}"
-        print(f"\n{'phase':30}{names}{'posts':>9}{'p50 ms':>8}{'p99':>7}{'max':>7}")
+        spread = f"{'p50 ms':>8}{'p99':>7}{'max':>7}"
+        print(f"\n{'phase':30}{names}{'posts':>8}{spread}{'returns':>9}{spread}")
         for phase, duration in zip(self.phases.all, self.phases.durations_s(), strict=True):
             print(
                 f"{phase.name:30}{duration:6.1f}{len(phase.latencies_s):12}"
-                f"{_spread(phase.latencies_s)}{phase.posts:9}{_spread(phase.answers_s)}"
+                f"{_spread(phase.latencies_s)}{phase.posts:8}{_spread(phase.answers_s)}"
+                f"{len(phase.returns_s):9}{_spread(phase.returns_s) if phase.returns_s else ''}"
             )
         counts: Counter[str] = Counter()
         codes: Counter[int] = Counter()
@@ -218,8 +224,8 @@ async def _until(
     return time.monotonic() - began
 
 
-def play(plan: Plan, on: Cluster) -> Verdict:
-    """Start servers for the plan, play it and print its figures."""
+def play(plan: Plan, on: Cluster, logs: Path | None = None) -> Verdict:
+    """Start servers for the plan, play it and print its figures; keep their logs if wanted."""
     print(f"\n── {plan.name} ──", flush=True)
     with on.serving(plan.application) as servers:
         try:
@@ -227,6 +233,8 @@ def play(plan: Plan, on: Cluster) -> Verdict:
         finally:
             for server in servers.all:
                 print(f"{server.program}: {_told(_log_levels(server.log))}")
+                if logs is not None:
+                    shutil.copy(server.log_path, logs / f"{server.program}.log")
     print("\nWhat must be 0:")
     print(report(verdict))
     return verdict
@@ -244,6 +252,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--short", action="store_true", help="the short form and its failing twin")
     parser.add_argument("--sabotage", action="store_true", help="the failing twin alone")
     parser.add_argument("--sockets", type=int, help="how many sockets listen")
+    parser.add_argument("--logs", type=Path, help="a folder for what the servers say")
     chosen = parser.parse_args(arguments)
     exit_on_sigterm()
     todo = [plans.short(), plans.twin()] if chosen.short else [plans.whole()]
@@ -256,7 +265,7 @@ def main(arguments: list[str]) -> int:
     ):
         for plan in todo:
             plan.sockets = chosen.sockets or plan.sockets
-            verdict = play(plan, on)
+            verdict = play(plan, on, chosen.logs)
             if verdict.is_kept == plan.is_sabotaged:
                 failed.append(plan.name)
             if plan.is_sabotaged:

@@ -29,7 +29,7 @@ PAUSE_S = 0.5
 # Codes that do not say that nothing was done, or that ask to come back (protocol, section 13).
 UNKNOWN = frozenset({"unavailable", "internal_error", "busy", "storage_unavailable"})
 LATER = frozenset({"rate_limited"})
-REPEATED, EDITED, REACTED, DELETED = 0.1, 0.15, 0.2, 0.05
+REPEATED, EDITED, REACTED, DELETED = 0.1, 0.1, 0.15, 0.05
 EMOJI = ("🎉", "👍", "❤️", "👩‍🚀")
 
 
@@ -179,7 +179,7 @@ class Writers:
             text = f"{created.text} (edited)"
             await self._insist(created.author, "post.edit", {"id": id, "text": text})
             created.edited_to = text.strip()
-        for _ in range(2 if random.random() < REACTED else 0):
+        if random.random() < REACTED:
             await self._react(created, random.choice(self._authors), random.choice(EMOJI))
         if random.random() < DELETED:
             await asyncio.sleep(random.uniform(0, 1))
