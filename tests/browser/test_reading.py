@@ -67,6 +67,23 @@ def test_everything_works_by_keyboard(meet: Meet, room: str) -> None:
     expect(link).to_be_focused()
 
 
+def test_a_picture_is_looked_at_as_a_whole_and_in_its_own_size(meet: Meet, room: str) -> None:
+    alice = meet("alice", viewport=PHONE).open(room)
+    alice.post("Large", photo())
+    expect(alice.page.locator(".post--pending")).to_have_count(0)
+    alice.page.locator(".picture__link").click()
+    dialog = alice.page.get_by_role("dialog")
+    actual = dialog.get_by_role("button", name="Actual size")
+    image = dialog.locator("img")
+    actual.click()
+    expect(actual).to_have_attribute("aria-pressed", "true")
+    expect(image).to_have_js_property("clientWidth", 600)
+    expect(image).to_have_js_property("clientHeight", 800)
+    image.click()
+    expect(actual).to_have_attribute("aria-pressed", "false")
+    assert image.evaluate("image => image.clientWidth < innerWidth")
+
+
 def test_the_first_thing_to_tab_to_leads_past_the_header(meet: Meet, room: str) -> None:
     nobody = meet(None).open(room)
     nobody.page.keyboard.press("Tab")
