@@ -114,6 +114,22 @@ def test_who_is_removed_from_a_room_is_told(
     bob.expect_state("stopped")
 
 
+def test_who_is_banned_keeps_what_was_typed_and_can_post_no_more(
+    meet: Meet, clients: dict[str, Client], room: str
+) -> None:
+    bob = meet("bob").open(room)
+    bob.write("Half a thought")
+    clients["alice"].http.delete(f"rooms/{room}/members/bob/", params={"ban": 1}).raise_for_status()
+
+    expect(bob.page.get_by_role("main").get_by_text("not open to you any more")).to_be_visible()
+    text = bob.page.get_by_label("What’s Up?")
+    expect(text).to_have_value("Half a thought")
+    expect(text).not_to_be_editable()
+    expect(bob.page.get_by_role("button", name="POST!")).to_be_hidden()
+    bob.page.get_by_role("link", name="To the lobby").click()
+    bob.page.wait_for_url("**/rooms/lobby/")
+
+
 def test_a_stranger_finds_no_private_room_and_reads_a_public_one(
     meet: Meet, clients: dict[str, Client], room: str
 ) -> None:

@@ -115,6 +115,20 @@ def test_a_refused_post_says_why_and_is_sent_again_when_asked(meet: Meet, room: 
     alice.expect_texts("Try me")
 
 
+def test_a_text_is_as_long_as_its_characters_not_as_their_halves(
+    meet: Meet, room: str, clients: dict[str, Client]
+) -> None:
+    alice = meet("alice").open(room)
+    alice.post("😀" * 4001)
+    expect(alice.page.get_by_role("alert")).to_contain_text("1 too many")
+    expect(alice.page.get_by_text("1 too many", exact=True)).to_be_visible()
+
+    alice.post("😀" * 4000)
+    alice.expect_texts("😀" * 4000)
+    expect(alice.page.locator(".post--pending")).to_have_count(0)
+    assert clients["bob"].texts(room) == ["😀" * 4000]
+
+
 def test_a_file_that_is_no_picture_is_refused_in_words(meet: Meet, room: str) -> None:
     alice = meet("alice", expected_errors="415").open(room)
     words = b"Not a picture"

@@ -12,7 +12,7 @@ const WORDS = {
   reconnecting: { word: 'Reconnecting…', line: 'The connection was lost.' },
   polling: {
     word: 'Every 10 s',
-    line: 'No live connection gets through here: looking for news every 10 s.',
+    line: 'No live connection gets through: looking for news every 10 s.',
   },
   offline: { word: 'Offline', line: 'The server cannot be reached.' },
   stopped: { word: 'Stopped', line: 'The server ended the connection.' },
