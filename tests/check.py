@@ -28,7 +28,6 @@ PRODUCTION = {
     "SECRET_KEY": secrets.token_urlsafe(64),
     "ALLOWED_HOSTS": "example.org",
 }
-ABSENT = "not there yet"
 # What an operator's shell may hold and no check should hear of.
 FOREIGN = ("ALLOWED_HOSTS", "DATABASE_URL", "MEDIA_ROOT", "REDIS_URL", "SECRET_KEY", "STATIC_ROOT")
 
@@ -40,7 +39,7 @@ class Check:
     name: str
     command: list[str] | Callable[[], list[str]]
     variables: dict[str, str] = field(default_factory=dict)
-    # What it is about, from the repository's root. Folders that exist are appended to a pytest.
+    # What it is about, from the repository's root; appended to a pytest.
     paths: tuple[str, ...] = ()
     # Seconds after which it is taken to hang.
     timeout_s: float = 900
@@ -98,14 +97,13 @@ def chosen(names: list[str]) -> list[Check]:
 
 def outcome(check: Check, variables: dict[str, str]) -> str:
     """Run one check and return "ok", or what was wrong in a few words."""
-    paths = [path for path in check.paths if (ROOT / path).exists()]
-    if check.paths and not paths:
-        return ABSENT
+    if absent := [path for path in check.paths if not (ROOT / path).exists()]:
+        return f"FAILED: there is no {', '.join(absent)}"
     values = {name: value.format_map(variables) for name, value in check.variables.items()}
     try:
         command = check.command() if callable(check.command) else check.command
         if command is PYTEST:
-            command = [*command, *paths]
+            command = [*command, *check.paths]
         status = run(command, variables | values, timeout_s=check.timeout_s)
     except subprocess.TimeoutExpired:
         return f"FAILED: not done after {check.timeout_s:.0f} s"
@@ -135,10 +133,7 @@ def main(names: list[str]) -> int:
     for name, result, took_s in results:
         print(f"{took_s:7.1f} s  {name:18}{result}")
     failed = [name for name, result, _ in results if result.startswith("FAILED")]
-    absent = [name for name, result, _ in results if result == ABSENT]
     verdict = f"FAILED: {', '.join(failed)}" if failed else "Everything passed"
-    if absent:
-        verdict += f"; not there yet: {', '.join(absent)}"
     print(f"\n{verdict}, in {time.monotonic() - started:.0f} s.")
     return 1 if failed else 0
 

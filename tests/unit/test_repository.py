@@ -8,7 +8,7 @@ from tests.check import GROUPS
 
 ROOT = Path(__file__).parents[2]
 ADDRESSES = re.compile(
-    r"--(?:extra-)?index-url|--find-links|\"resolved\": *\"http|/simple/?(?=[\"'\s])"
+    r"--(?:extra-)?index.url|--find-links|\"resolved\": *\"http|/simple[/]?(?=[\"'\s])"
     r"|registry\.(?:npmjs|yarnpkg)|pypi\.org/simple|file:///"
 )
 # Absolute, and below a folder that belongs to somebody.
