@@ -19,10 +19,12 @@ export function showPlaceholder(figure, image) {
   }
   const thumb = decodeThumbHash(figure.dataset.placeholder ?? '');
   if (!thumb) return;
+  figure.classList.toggle('picture--see-through', thumb.hasAlpha);
+  // The blur of a picture that is smaller than its blur shows what is not there.
+  if (Number(image.getAttribute('width')) < thumb.width) return;
   const canvas = document.createElement('canvas');
   canvas.className = 'picture__placeholder';
   canvas.classList.toggle('picture__placeholder--see-through', thumb.hasAlpha);
-  figure.classList.toggle('picture--see-through', thumb.hasAlpha);
   canvas.width = thumb.width;
   canvas.height = thumb.height;
   canvas.setAttribute('aria-hidden', 'true');
