@@ -366,7 +366,7 @@ def test_a_key_s_token_is_shown_once_and_opens_the_door_until_revoked(
     key = AccessKey.objects.for_token(token)
     assert key is not None
     assert (key.user, key.scopes) == (world.bob, ["read", "post"])
-    secret = token.rpartition("_")[2]
+    secret = token.split("_", 2)[2]  # it may hold underscores itself
     for url in (address(AccessKey), address(AccessKey, key.pk, "change"), "/admin/"):
         assert secret not in staff.get(url).content.decode()
     act(staff, AccessKey, "revoke", key)
