@@ -11,6 +11,7 @@ from uuid import UUID
 from django.conf import settings
 from uuid_utils.compat import uuid7
 
+from chat.pool import give_back
 from posts.pictures.examine import Upload, examine
 from posts.pictures.limits import Limits
 from posts.pictures.process import process
@@ -73,6 +74,8 @@ def attached(uploads: Sequence[Upload]) -> Iterator[Attachments]:
     transaction.
     """
     attachments = Attachments()
+    if uploads:
+        give_back()
     try:
         for upload in uploads:
             attachments.add(upload)
