@@ -111,7 +111,9 @@ if REDIS_URLS:
     CACHES = {
         "default": {
             "BACKEND": "config.cache.ForgivingRedisCache",
-            "LOCATION": REDIS_URLS,
+            # Django takes several for one writer and its copies; shards are none, and what it
+            # counts (attempts to sign in) would never be read where it was written.
+            "LOCATION": REDIS_URLS[0],
             "KEY_PREFIX": env.text("REDIS_PREFIX", "picturegram"),
             # Seconds.
             "OPTIONS": {"socket_timeout": 2, "socket_connect_timeout": 1},
