@@ -10,7 +10,7 @@ from typing import Any
 from django.db import connection
 
 from chat.realtime.connection import Receive, Send
-from chat.realtime.database import DatabaseFailure, in_database
+from chat.realtime.database import DatabaseFailure, in_hub_database
 from chat.realtime.http import send_json
 from chat.realtime.server import Server
 
@@ -35,7 +35,7 @@ class Readiness:
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         checks = {"database": "away", "layer": "not heard", "process": "starting"}
         try:
-            await in_database(_ask_database)
+            await in_hub_database(_ask_database)
             checks["database"] = "ok"
             server = await Server.running()
             checks["process"] = "stopping" if server.is_draining else "ok"
