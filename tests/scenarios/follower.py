@@ -1,15 +1,12 @@
 """A socket that follows rooms through everything, as docs/protocol.md section 9 tells clients to.
 
-It keeps its positions, resumes with them on another process when its own is gone, and notes
-whatever the server promised not to do.
+It keeps its positions, and resumes with them on another process when its own is gone.
 """
 
 import asyncio
 import itertools
 import json
-import random
 import time
-from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
@@ -17,80 +14,21 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
-from tests.live.client import (
-    Client,
-    Closed,
-    Position,
-    Refused,
-    open_socket,
-    pause_before_return,
-)
+from tests.live.client import Position, open_socket, pause_before_return
+from tests.scenarios.listener import Listener, Record
 from tests.scenarios.phases import Phases
-from tests.scenarios.view import View
-from tests.scenarios.wire import Event, Mark, event, read
+from tests.scenarios.wire import Event, read
 
 CONNECT_S = 10.0
-# Events above which a replay may be refused as too many; by their number it is 500, but long ones
-# reach the limit of bytes before that.
-MANY = 250
 
 
-class Record:
-    """What one follower has handled of one room."""
-
-    def __init__(self, position: Position) -> None:
-        self.begin(position)
-        self.view = View()
-        # Events that wait for a page to be fetched, None while none is.
-        self._waiting: list[Event] | None = None
-
-    def begin(self, position: Position) -> None:
-        self.first = self.position = position
-        # The marks of the events behind `first`, in the order in which they were handled.
-        self.marks: list[Mark] = []
-
-    @property
-    def is_whole(self) -> bool:
-        return self._waiting is None
-
-    def apply(self, event: Event) -> None:
-        self.position = Position(event.epoch, event.seq)
-        self.marks.append(event.mark)
-        if self._waiting is None:
-            self.view.apply(event)
-        else:
-            self._waiting.append(event)
-
-    def await_page(self, head: Position) -> None:
-        """Begin anew at the head; `take_page` brings what was before it."""
-        self.begin(head)
-        self._waiting = []
-
-    def take_page(self, posts: list[dict[str, Any]]) -> None:
-        """Take posts that were fetched after the head was told; then what came meanwhile."""
-        self.view = View(posts)
-        waiting, self._waiting = self._waiting or [], None
-        for each in waiting:
-            self.view.apply(each)
-
-
-class Follower:
-    """One listener. `run` ends with `stop`, or when the server says to stay away."""
+class Follower(Listener):
+    """A socket."""
 
     def __init__(
         self, urls: Sequence[str], token: str, rooms: list[str], phases: Phases, first: int
     ) -> None:
-        self._urls = urls
-        self._token = token
-        self._rooms = rooms
-        self._phases = phases
-        # The server that this one prefers, and the one that it is at or tries next.
-        self._home = self.at = first
-        self.records: dict[str, Record] = {}
-        self.counts: Counter[str] = Counter()
-        self.codes: Counter[int] = Counter()
-        self.faults: list[str] = []
-        self.is_live = False
+        super().__init__(urls, token, rooms, phases, first)
         self.heard_at = time.monotonic()
         self.silence_max_s = 60.0
         self._socket: ClientConnection | None = None
@@ -99,7 +37,6 @@ class Follower:
         self._numbers = itertools.count(1)
         self._subscribing = 0
         self._settling: asyncio.Future[dict[str, int]] | None = None
-        self._is_stopping = False
         self._is_leaving = False
         self._lost_at: float | None = None
 
@@ -196,23 +133,11 @@ class Follower:
         await self._socket.send(json.dumps(members))
 
     def _hear(self, event: Event) -> None:
-        """A live event: it must be the next one."""
-        record = self.records[event.room]
-        position = record.position
-        self.counts["deliveries"] += 1
         self._phases.note_delivery(event.written_at)
-        if event.epoch != position.epoch:
-            self.counts["of another epoch"] += 1
-        elif event.seq <= position.seq:
-            self.counts["doubled"] += 1
-        elif event.seq > position.seq + 1:
-            self.counts["out of order"] += 1
-            # As a client has to: what is missing is in the log. What comes meanwhile is counted
-            # against the server once more, since it follows from the same hole; nobody minds.
-            if not self._subscribing:
-                self._repairing = asyncio.create_task(self._repair())
-        else:
-            record.apply(event)
+        # As a client has to: what is missing is in the log. What comes meanwhile is counted against
+        # the server once more, since it follows from the same hole; nobody minds.
+        if not self._take(event) and not self._subscribing:
+            self._repairing = asyncio.create_task(self._repair())
 
     async def _heed(self, frame: dict[str, Any]) -> None:
         if frame.get("request_id") == "settle":
@@ -259,42 +184,4 @@ class Follower:
             if room["recovered"] is True:
                 self._replay(record, head, room["events"])
                 continue
-            reason = room.get("reason")
-            self.counts[f"not recovered: {reason}"] += 1
-            if reason != "too_many" or missing < MANY:
-                self.faults.append(f"not recovered: {reason}, of {missing} events")
-            record.await_page(head)
-            self._fetching = asyncio.create_task(self._fetch(room["room"], record))
-
-    def _replay(self, record: Record, head: Position, events: list[dict[str, Any]]) -> None:
-        self.counts["resumes"] += 1
-        for members in events:
-            replayed = event(members)
-            # A repeated subscribe may replay what came meanwhile.
-            if replayed.seq > record.position.seq:
-                self.counts["replayed"] += 1
-                record.apply(replayed)
-        if record.position != head:
-            self.faults.append(f"a replay ends at {record.position}, its head is {head}")
-
-    async def _fetch(self, room: str, record: Record) -> None:
-        """Fetch all of a room's posts, for as long as it takes, and go on from there."""
-        while not record.is_whole:
-            url = random.choice(self._urls)
-            try:
-                record.take_page(await fetch_posts(url, self._token, room))
-            except (Closed, Refused, OSError, WebSocketException) as error:
-                self.counts[f"not fetched: {type(error).__name__}"] += 1
-                await asyncio.sleep(random.uniform(0.2, 1))
-
-
-async def fetch_posts(url: str, token: str, room: str) -> list[dict[str, Any]]:
-    """Fetch all standing posts of a room, oldest first."""
-    posts: list[dict[str, Any]] = []
-    async with await Client.connect(f"{url}/ws/", token=token) as client:
-        while True:
-            after = posts[-1]["seq"] if posts else 0
-            page = await client.stream("history", room=room, after_seq=after, limit=100)
-            posts += page
-            if len(page) < 100:
-                return posts
+            self._begin_anew(room["room"], record, head, str(room.get("reason")), missing)

@@ -32,6 +32,8 @@ class Plan:
     name: str
     steps: list[Step]
     sockets: int = 200
+    # Who listens over HTTP: every second one by long-polls, the others by streams.
+    readers: int = 20
     posts_per_second: float = 20
     application: str = APPLICATION
     # Seconds within which everybody must have everything once the writing is over.
@@ -95,6 +97,7 @@ def twin() -> Plan:
         "the failing twin: a hub that trusts the doorbell",
         [Step("calm", 2), Step("Redis away for 3 s", 3, redis_away(3)), Step("Redis back", 3)],
         sockets=20,
+        readers=4,
         application=SABOTAGED,
         settle_s=3,
         is_sabotaged=True,

@@ -27,9 +27,11 @@ import httpx
 
 from tests.scenarios import plans
 from tests.scenarios.cluster import Cluster, Servers, Stored, cluster
-from tests.scenarios.follower import Follower, fetch_posts
+from tests.scenarios.follower import Follower
+from tests.scenarios.listener import Listener, fetch_posts
 from tests.scenarios.phases import Phases, percentile_ms
 from tests.scenarios.plans import Plan
+from tests.scenarios.readers import Poller, Streamer
 from tests.scenarios.verdict import Verdict, judge, report
 from tests.scenarios.writers import Writers
 from tests.services import Unavailable
@@ -65,16 +67,7 @@ class Run:
 
     async def play(self) -> Verdict:
         """Follow and write through the plan; then judge."""
-        followers = [
-            Follower(
-                self.ws_urls,
-                random.choice(list(self.tokens.values())),
-                self.rooms,
-                self.phases,
-                number % 2,
-            )
-            for number in range(self.plan.sockets)
-        ]
+        followers = self._listeners()
         writers = Writers(
             self.ws_urls,
             self.http_urls,
@@ -104,7 +97,20 @@ class Run:
                 task.cancel()
             await asyncio.gather(watching, *following, return_exceptions=True)
 
-    async def _go_through_the_plan(self, followers: list[Follower]) -> None:
+    def _listeners(self) -> list[Listener]:
+        found: list[Listener] = []
+        for number in range(self.plan.sockets):
+            token = random.choice(list(self.tokens.values()))
+            place = number % len(self.ws_urls)
+            found.append(Follower(self.ws_urls, token, self.rooms, self.phases, place))
+        for number in range(self.plan.readers):
+            token = random.choice(list(self.tokens.values()))
+            room = self.rooms[number % len(self.rooms)]
+            kind = (Poller, Streamer)[number % 2]
+            found.append(kind(self.http_urls, token, room, self.phases, number // 2 % 2))
+        return found
+
+    async def _go_through_the_plan(self, followers: list[Listener]) -> None:
         for step in self.plan.steps:
             phase = self.phases.begin(step.name)
             print(f"  {step.name} …", flush=True)
@@ -120,18 +126,12 @@ class Run:
 
     # --- afterwards -------------------------------------------------------------------------
 
-    async def _judge(self, followers: list[Follower], writers: Writers) -> Verdict:
+    async def _judge(self, followers: list[Listener], writers: Writers) -> Verdict:
         stored = await asyncio.to_thread(self.servers.read_stored)
         heads = {room: len(stored.logs[room][1]) for room in self.rooms}
 
         def is_settled() -> bool:
-            return all(
-                follower.is_live
-                and follower.records[room].is_whole
-                and follower.records[room].position.seq == head
-                for follower in followers
-                for room, head in heads.items()
-            )
+            return all(follower.has_everything(heads) for follower in followers)
 
         settle_s = await _until(is_settled, self.plan.settle_s, is_lenient=True)
         behind = [] if settle_s is not None else [f"not within {self.plan.settle_s} s"]
@@ -141,7 +141,10 @@ class Run:
         )
         verdict = judge(stored, followers, writers)
         verdict.note("everybody has everything in time", behind)
-        verdict.note("heads as stored", (str(each) for each in told if each != heads))
+        strange = [
+            each for each in told if isinstance(each, BaseException) or each.items() - heads.items()
+        ]
+        verdict.note("heads as stored", map(str, strange))
         verdict.note("views as a fresh fetch", await self._compare_views(followers))
         first_ms, *_, last_ms = (percentile_ms(each.latencies_s, 90) for each in self.phases.all)
         is_slow = last_ms > first_ms + HEALED_MS
@@ -152,7 +155,7 @@ class Run:
         self._print_stored(stored, settle_s)
         return verdict
 
-    async def _compare_views(self, followers: list[Follower]) -> list[str]:
+    async def _compare_views(self, followers: list[Listener]) -> list[str]:
         """Compare each follower's view with a fresh fetch, at each process in turn."""
         found = []
         for room in self.rooms:
@@ -160,9 +163,9 @@ class Run:
                 await fetch_posts(url, self.tokens[AUTHORS[0]], room) for url in self.ws_urls
             ]
             for number, follower in enumerate(followers):
-                view = follower.records[room].view
-                differences = view.differences(fetched[number % len(fetched)])
-                found += [f"follower {number}, {room}: {each}" for each in differences]
+                if (record := follower.records.get(room)) is not None:
+                    differences = record.view.differences(fetched[number % len(fetched)])
+                    found += [f"follower {number}, {room}: {each}" for each in differences]
         return found
 
     # --- telling ----------------------------------------------------------------------------
@@ -172,7 +175,7 @@ class Run:
         settled = "not settled" if settle_s is None else f"settled after {settle_s:.1f} s"
         print(f"\n{len(stored.posts)} posts, {events} events in {len(self.rooms)} rooms; {settled}")
 
-    def _print_figures(self, followers: list[Follower], writers: Writers) -> None:
+    def _print_figures(self, followers: list[Listener], writers: Writers) -> None:
         names = f"{'s':>6}{'deliveries':>12}{'p50 ms':>8}{'p99':>7}{'max':>7}"
         spread = f"{'p50 ms':>8}{'p99':>7}{'max':>7}"
         print(f"\n{'phase':30}{names}{'posts':>8}{spread}{'returns':>9}{spread}")
@@ -182,12 +185,12 @@ class Run:
                 f"{_spread(phase.latencies_s)}{phase.posts:8}{_spread(phase.answers_s)}"
                 f"{len(phase.returns_s):9}{_spread(phase.returns_s) if phase.returns_s else ''}"
             )
-        counts: Counter[str] = Counter()
-        codes: Counter[int] = Counter()
-        for follower in followers:
-            counts += follower.counts
-            codes += follower.codes
-        print(f"\n{len(followers)} sockets:", _told(counts))
+        print()
+        for kind in (Follower, Poller, Streamer):
+            same = [follower for follower in followers if isinstance(follower, kind)]
+            counts = sum((follower.counts for follower in same), Counter[str]())
+            print(f"{len(same)} × {kind.__name__.lower()}:", _told(counts))
+        codes = sum((follower.codes for follower in followers), Counter[int]())
         print("closed with:", _told(codes))
         print("writers:", _told(writers.counts))
 
@@ -203,7 +206,7 @@ def _told(counts: Counter[Any]) -> str:
     return ", ".join(f"{count} {name}" for name, count in sorted(counts.items(), key=str)) or "none"
 
 
-async def _watch(followers: list[Follower]) -> None:
+async def _watch(followers: list[Listener]) -> None:
     while True:
         await asyncio.sleep(1)
         for follower in followers:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from tests.scenarios.cluster import Stored
-from tests.scenarios.follower import Follower
+from tests.scenarios.listener import Listener
 from tests.scenarios.wire import Mark
 from tests.scenarios.writers import Created, Writers
 
@@ -30,7 +30,7 @@ class Verdict:
         self.details += [f"{promise}: {each}" for each in found]
 
 
-def judge(stored: Stored, followers: list[Follower], writers: Writers) -> Verdict:
+def judge(stored: Stored, followers: list[Listener], writers: Writers) -> Verdict:
     """Judge everything but the views, which need a server to be compared with."""
     verdict = Verdict()
     for promise in ("lost", "doubled", "out of order", "other than stored"):
@@ -46,7 +46,7 @@ def judge(stored: Stored, followers: list[Follower], writers: Writers) -> Verdic
     return verdict
 
 
-def _judge_follower(verdict: Verdict, number: int, stored: Stored, follower: Follower) -> None:
+def _judge_follower(verdict: Verdict, number: int, stored: Stored, follower: Listener) -> None:
     verdict.broken["doubled"] += follower.counts["doubled"]
     verdict.broken["out of order"] += follower.counts["out of order"]
     verdict.broken["out of order"] += follower.counts["of another epoch"]

@@ -4,7 +4,7 @@ from typing import Any
 
 from tests.live.client import Position
 from tests.scenarios.cluster import Stored
-from tests.scenarios.follower import Record
+from tests.scenarios.listener import Record
 from tests.scenarios.verdict import compare, disordered, failed_but_stored, not_stored
 from tests.scenarios.view import View
 from tests.scenarios.wire import Event, Mark, mark
