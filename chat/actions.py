@@ -40,6 +40,16 @@ class Ping(Struct):
     seqs: dict[str, Seq] | UnsetType = UNSET
 
 
+class Cancelled(Struct):
+    # False: there was no such stream, or it had ended.
+    cancelled: bool
+
+
+class Heads(Struct):
+    # By room: the seq of the last event that was put into this socket.
+    heads: dict[str, Seq]
+
+
 @router.action("subscribe", body=Subscribe)
 async def subscribe(request: Request, body: Subscribe) -> object:
     """Attach to rooms and answer each position. One room that cannot be had refuses all."""
@@ -74,6 +84,7 @@ async def subscribe(request: Request, body: Subscribe) -> object:
         raise
     for replay, subscription in found:
         connection.rooms[replay.room] = subscription.room.room_id
+    connection.server.changed(connection)
     _answer(request, replays)
     for _, subscription in found:
         subscription.go_live()
@@ -88,10 +99,25 @@ async def unsubscribe(request: Request, body: Unsubscribe) -> dict[str, Any]:
         room_id = request.connection.rooms.pop(slug, None)
         if room_id is not None:
             request.connection.hub.unsubscribe(request.connection, room_id)
+    request.connection.server.changed(request.connection)
     return {"rooms": slugs}
 
 
-@router.action("ping", body=Ping, scope="")
+class Cancel(Struct):
+    """Names a stream of this connection by the `request_id` that it answers."""
+
+
+@router.action("cancel", body=Cancel, result=Cancelled, scope="")
+async def cancel(request: Request, body: Cancel) -> object:
+    """End a stream; its end frame is the answer, and says `cancelled`."""
+    if request.request_id is None:
+        raise Invalid(fields={"request_id": "Name the stream to cancel."})
+    if request.connection.dialog.cancel(request.request_id):
+        return ANSWERED
+    return {"cancelled": False}
+
+
+@router.action("ping", body=Ping, result=Heads, scope="")
 async def ping(request: Request, body: Ping) -> dict[str, Any]:
     """Tell up to where each room's events have been put into this socket."""
     return {"heads": request.connection.heads()}

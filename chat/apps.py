@@ -13,3 +13,4 @@ class ChatConfig(AppConfig):
         from chat import accounts, checks, events, sessions  # noqa: F401  (need loaded models)
 
         autodiscover_modules("events", "actions", "unread")
+        from chat.gateway import installed  # noqa: F401  (registers beside the actions)

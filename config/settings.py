@@ -148,6 +148,9 @@ MESSAGE_BYTES_MAX = 128 * 1024
 # Requests per second of one connection, and how many at once after a pause.
 REQUESTS_PER_SECOND = env.integer("REQUESTS_PER_SECOND", 20, least=1)
 REQUESTS_BURST = env.integer("REQUESTS_BURST", 60, least=1)
+# The same for programs whose key may publish.
+PRODUCER_REQUESTS_PER_SECOND = env.integer("PRODUCER_REQUESTS_PER_SECOND", 200, least=1)
+PRODUCER_REQUESTS_BURST = env.integer("PRODUCER_REQUESTS_BURST", 400, least=1)
 # Rooms one connection may be subscribed to.
 SUBSCRIPTIONS_MAX = 200
 # What one connection may have waiting before it counts as a slow reader.
@@ -239,7 +242,8 @@ SESSION_COOKIE_SAMESITE = "Lax"
 X_FRAME_OPTIONS = "DENY"
 # The proxy in front must set this header and strip it from clients; nothing else is believed but
 # the end of X-Forwarded-For.
-if env.flag("TRUST_PROXY"):
+TRUST_PROXY = env.flag("TRUST_PROXY")
+if TRUST_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     # Limits on signing in count by the address that the proxy added last to X-Forwarded-For;
     # its own would be everybody's.
@@ -295,6 +299,11 @@ SPECTACULAR_SETTINGS = {
         "chat.api.schema.add_error_answers",
     ],
 }
+
+# --- Tests ------------------------------------------------------------------------------------
+
+# Opens /ws/echo/ to programs of this machine, without a sign-in. Refused without DEBUG.
+ECHO_ROUTE = env.flag("ECHO_ROUTE")
 
 # --- The rest ---------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from typing import IO, Any
 from rest_framework import parsers
 
 from chat.errors import Invalid
-from chat.realtime.router import parse
+from chat.realtime.messages import parse
 
 
 class JSONParser(parsers.JSONParser):

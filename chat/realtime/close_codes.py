@@ -32,6 +32,11 @@ class CloseCode(IntEnum):
         """The stable word of the `disconnect` frame."""
         return self.name.lower()
 
-    @property
-    def is_resumable(self) -> bool:
-        return 4100 <= self < 4300 or self in (self.NORMAL, self.INTERNAL_ERROR, self.TOO_BIG)
+
+def is_resumable(code: int) -> bool:
+    """Whether a client comes back by itself after this code."""
+    return 4100 <= code < 4300 or code in (
+        CloseCode.NORMAL,
+        CloseCode.INTERNAL_ERROR,
+        CloseCode.TOO_BIG,
+    )

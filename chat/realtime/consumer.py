@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qs
@@ -14,14 +15,17 @@ from chat.models import User
 from chat.realtime.close_codes import CloseCode
 from chat.realtime.connection import Connection, Receive, Send, farewell
 from chat.realtime.database import DatabaseFailure, in_database
-from chat.realtime.envelope import JSON, QUIET, Burst, message, wire_time
+from chat.realtime.envelope import JSON, MSGPACK, QUIET, Burst, message, wire_time
 from chat.realtime.identity import BEARER_PROTOCOL, Identity, identify
 from chat.realtime.replay import read_position
 from chat.realtime.server import Server
 from chat.representation import person
 
 # Offered sub-protocols and the dialect that each means.
-DIALECTS = {JSON: JSON, "chat": QUIET}
+DIALECTS = {JSON: JSON, MSGPACK: MSGPACK, "chat": QUIET}
+# Asked before a handshake is answered; an AppError refuses it.
+Gatekeeper = Callable[[Connection, dict[str, Any]], Awaitable[None]]
+gatekeepers: list[Gatekeeper] = []
 # When to come back to a process that has no database, or that is stopping.
 RETRY_AFTER_MS = 2000
 
@@ -38,6 +42,9 @@ class GatewayConsumer:
             # The server first: from then on it knows of every right that is lost.
             server = await Server.running()
             identity = await in_database(identify, scope)
+            connection = Connection(server, scope, send, identity, dialect)
+            for gatekeeper in gatekeepers:
+                await gatekeeper(connection, scope)
         except DatabaseFailure:
             await _turn_away(send, subprotocol, dialect)
             return
@@ -46,14 +53,12 @@ class GatewayConsumer:
             await send({"type": "websocket.close", "code": int(CloseCode.FORBIDDEN)})
             return
         await send({"type": "websocket.accept", "subprotocol": subprotocol})
-        connection = Connection(server, scope, send, identity, dialect)
-        server.connections.add(connection)
         try:
             await self._welcome(connection, scope, identity)
             await connection.serve(receive)
         finally:
-            server.connections.discard(connection)
             connection.detach()
+            server.closed(connection)
 
     async def _welcome(
         self, connection: Connection, scope: dict[str, Any], identity: Identity
@@ -66,6 +71,7 @@ class GatewayConsumer:
             # Checked once it is indexed: whoever drains sees either this or that.
             connection.drain(RETRY_AFTER_MS)
             return
+        connection.server.opened(connection)
         hello = _hello(connection, identity)
         slug = connection.address_room
         if not slug:
@@ -87,6 +93,7 @@ class GatewayConsumer:
             connection.close(CloseCode.OVER_CAPACITY, retry_after_ms=RETRY_AFTER_MS)
             return
         connection.rooms[slug] = subscription.room.room_id
+        connection.server.changed(connection)
         head = {"room": replay.room, "epoch": replay.epoch, "seq": replay.seq}
         connection.greet({**hello, "rooms": [head]})
         if replay.reason is not None:
@@ -135,5 +142,7 @@ async def _turn_away(send: Send, subprotocol: str | None, dialect: str) -> None:
     await send({"type": "websocket.accept", "subprotocol": subprotocol})
     if dialect != QUIET:
         disconnect = farewell(code, retry_after_ms=RETRY_AFTER_MS)
-        await send({"type": "websocket.send", "text": message(disconnect, dialect)})
+        wire = message(disconnect, dialect)
+        form = "bytes" if isinstance(wire, bytes) else "text"
+        await send({"type": "websocket.send", form: wire})
     await send({"type": "websocket.close", "code": int(code), "reason": code.reason})

@@ -1,7 +1,8 @@
 """What goes over the wire: frames of events, replies, errors.
 
 A frame is JSON text in two parts, the envelope up to its `data` and the data itself, so that
-neither a dialect nor an overwriting has to encode an event a second time.
+neither a dialect nor an overwriting has to encode an event a second time. Each dialect's form of
+an event is made once per process, when the first socket needs it.
 """
 
 from __future__ import annotations
@@ -13,10 +14,16 @@ from typing import Any, Final
 import msgspec
 
 JSON: Final = "picturegram.v1.json"
+# The same in binary frames (https://github.com/msgpack/msgpack/blob/master/spec.md).
+MSGPACK: Final = "picturegram.v1.msgpack"
 # The plain dialect: no sub-protocol, or `chat`.
 QUIET: Final = "quiet"
 
+# One message as it is sent: text, or bytes for a binary frame.
+Wire = str | bytes
+
 _encoder = msgspec.json.Encoder()
+_packer = msgspec.msgpack.Encoder()
 
 
 def encode(value: object) -> str:
@@ -24,8 +31,15 @@ def encode(value: object) -> str:
     return _encoder.encode(value).decode()
 
 
-def byte_count(text: str) -> int:
-    """Bytes of `text` in UTF-8."""
+def pack(value: object) -> bytes:
+    """Return `value` as MessagePack."""
+    return _packer.encode(value)
+
+
+def byte_count(text: Wire) -> int:
+    """Bytes of a message, text counted in UTF-8."""
+    if isinstance(text, bytes):
+        return len(text)
     return len(text) if text.isascii() else len(text.encode())
 
 
@@ -43,6 +57,7 @@ class Frame:
 
     __slots__ = (
         "__weakref__",
+        "_packed",
         "_quiet",
         "_text",
         "data",
@@ -81,6 +96,7 @@ class Frame:
         self.overwritten_by = seq
         self._text: str | None = None
         self._quiet: str | None = None
+        self._packed: bytes | None = None
 
     @classmethod
     def build(
@@ -118,19 +134,27 @@ class Frame:
             data=data,
         )
 
-    def text(self, dialect: str = JSON) -> str:
-        """The frame as one text message of the dialect."""
+    def text(self) -> str:
+        """The frame as JSON."""
+        if self._text is None:
+            self._text = f"{self.envelope}{self.data}}}"
+        return self._text
+
+    def wire(self, dialect: str) -> Wire:
+        """The frame as one message of the dialect."""
         if dialect == QUIET:
             if self._quiet is None:
                 payload = encode(self.data)
                 self._quiet = f'{self.envelope}{self.data},"payload":{payload}}}'
             return self._quiet
-        if self._text is None:
-            self._text = f"{self.envelope}{self.data}}}"
-        return self._text
+        if dialect == MSGPACK:
+            if self._packed is None:
+                self._packed = pack(msgspec.json.decode(self.text()))
+            return self._packed
+        return self.text()
 
-    def texts(self, dialect: str) -> list[str]:
-        return [self.text(dialect)]
+    def texts(self, dialect: str) -> list[Wire]:
+        return [self.wire(dialect)]
 
     def overwrite(self, by: Frame) -> None:
         """Carry the data of `by`, if it is a later event of the same subject, from now on."""
@@ -138,7 +162,7 @@ class Frame:
             self.overwritten_by = by.seq
             self.size += byte_count(by.data) - byte_count(self.data)
             self.data = by.data
-            self._text = self._quiet = None
+            self._text = self._quiet = self._packed = None
 
     def as_message(self) -> dict[str, Any]:
         """The doorbell's message for the channel layer."""
@@ -166,6 +190,37 @@ class Frame:
         )
 
 
+class Notice:
+    """A volatile frame, encoded once per dialect and shared by all sockets of a process.
+
+    It goes first when a socket's outbox runs over. `content` is what quiet clients find in
+    `payload`, where the frame has no `payload` of its own.
+    """
+
+    __slots__ = ("_content", "_members", "_wires", "size")
+
+    is_volatile = True
+
+    def __init__(self, members: dict[str, Any], *, content: object = None) -> None:
+        self._members = members
+        self._content = content
+        text = encode(members)
+        self._wires: dict[str, Wire] = {JSON: text}
+        # Bytes of the JSON text, whatever the dialect.
+        self.size = byte_count(text)
+
+    def wire(self, dialect: str) -> Wire:
+        """The frame as one message of the dialect."""
+        wire = self._wires.get(dialect)
+        if wire is None:
+            wire = message(self._members, dialect, content=self._content)
+            self._wires[dialect] = wire
+        return wire
+
+    def texts(self, dialect: str) -> list[Wire]:
+        return [self.wire(dialect)]
+
+
 class Burst:
     """Several frames that count as one message: a replay as plain events."""
 
@@ -178,38 +233,58 @@ class Burst:
     def size(self) -> int:
         return sum(frame.size for frame in self.frames)
 
-    def texts(self, dialect: str) -> Iterator[str]:
+    def texts(self, dialect: str) -> Iterator[Wire]:
         """Each when its turn comes, so that an overwriting reaches the rest."""
-        return (frame.text(dialect) for frame in self.frames)
+        return (frame.wire(dialect) for frame in self.frames)
 
 
 class Recovery:
     """The reply to a subscribe; the events in it are put together when it is sent."""
 
-    __slots__ = ("members", "rooms")
+    __slots__ = ("members", "rest", "rooms")
 
     def __init__(
-        self, members: dict[str, Any], rooms: list[tuple[dict[str, Any], list[Frame]]]
+        self,
+        members: dict[str, Any],
+        rooms: list[tuple[dict[str, Any], list[Frame]]],
+        rest: dict[str, Any] | None = None,
     ) -> None:
-        # The reply without its result; and per room its result without the events.
+        # The reply without its result; per room its result without the events; and what else the
+        # result holds.
         self.members = members
         self.rooms = rooms
+        self.rest = rest or {}
 
     @property
     def size(self) -> int:
         return sum(frame.size for _, frames in self.rooms for frame in frames)
 
-    def texts(self, dialect: str) -> list[str]:
-        rooms = ",".join(
-            f'{encode(room)[:-1]},"events":[{",".join(frame.text() for frame in frames)}]}}'
+    def texts(self, dialect: str) -> list[Wire]:
+        rooms = [
+            {**room, "events": [_raw(frame.wire(_form(dialect))) for frame in frames]}
             for room, frames in self.rooms
-        )
-        return [f'{encode(self.members)[:-1]},"result":{{"rooms":[{rooms}]}}}}']
+        ]
+        named = {"rooms": rooms} if rooms else {}
+        return [message({**self.members, "result": {**named, **self.rest}}, _form(dialect))]
 
 
-def message(members: dict[str, Any], dialect: str, *, content: object = None) -> str:
-    """Encode what is not an event. Quiet ones also carry their content as JSON in `payload`."""
-    if dialect == QUIET:
+def _form(dialect: str) -> str:
+    """What frames inside another frame look like."""
+    return MSGPACK if dialect == MSGPACK else JSON
+
+
+def _raw(wire: Wire) -> msgspec.Raw:
+    return msgspec.Raw(wire if isinstance(wire, bytes) else wire.encode())
+
+
+def message(members: dict[str, Any], dialect: str, *, content: object = None) -> Wire:
+    """Encode what is not a durable event.
+
+    Quiet frames carry their content as JSON in `payload`, unless they have one already.
+    """
+    if dialect == MSGPACK:
+        return pack(members)
+    if dialect == QUIET and "payload" not in members:
         payload = encode(members if content is None else content)
         members = {**members, "payload": payload}
     return encode(members)

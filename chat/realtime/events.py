@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 REGISTRY: dict[str, type[Event]] = {}
+VOLATILE: dict[str, type[VolatileEvent]] = {}
 
 
 class Event:
@@ -17,6 +18,8 @@ class Event:
     """
 
     name: ClassVar[str]
+    # The shape of `data`; it describes and is not enforced.
+    data_shape: ClassVar[Any] = None
     overwrites: ClassVar[bool] = False
     is_overwritten: ClassVar[bool] = False
     may_withdraw: ClassVar[bool] = False
@@ -43,6 +46,24 @@ class Event:
         self.subject_id = subject_id
         self.client_id = client_id
         self.actor_id = actor_id
+
+
+class VolatileEvent:
+    """Something that passes and is never stored: subclass with `name=` to register one.
+
+    It carries no `seq`, may be lost, and goes first when a socket's outbox runs over.
+    """
+
+    name: ClassVar[str]
+    # The shape of the whole frame but its `type`; it describes and is not enforced.
+    shape: ClassVar[Any] = None
+
+    def __init_subclass__(cls, *, name: str, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if name in REGISTRY or name in VOLATILE:
+            raise TypeError(f"The event {name} is registered twice.")
+        cls.name = name
+        VOLATILE[name] = cls
 
 
 def is_overwriting(name: str) -> bool:

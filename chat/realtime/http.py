@@ -23,7 +23,7 @@ from chat.errors import (
 )
 from chat.realtime.connection import Receive, Send
 from chat.realtime.database import DatabaseFailure, in_database
-from chat.realtime.envelope import Burst, Frame, encode
+from chat.realtime.envelope import Burst, Frame, Wire, encode
 from chat.realtime.identity import Identity, header, identify
 from chat.realtime.outbox import Outbox, Text
 from chat.realtime.replay import Replay, read_position, read_whole
@@ -166,7 +166,7 @@ class StreamingReader(Reader):
 class Records(Burst):
     """Frames as records of an event stream."""
 
-    def texts(self, dialect: str) -> Iterator[str]:
+    def texts(self, dialect: str) -> Iterator[Wire]:
         return (f"id: {frame.epoch}:{frame.seq}\ndata: {frame.text()}\n\n" for frame in self.frames)
 
 
@@ -325,9 +325,10 @@ def _begin(reader: StreamingReader, replay: Replay, seq: int | None) -> None:
         reader.outbox.put(Records(replay.frames))
 
 
-def _writer(send: Send) -> Callable[[str], Any]:
-    async def write(text: str) -> None:
-        await send({"type": "http.response.body", "body": text.encode(), "more_body": True})
+def _writer(send: Send) -> Callable[[Wire], Any]:
+    async def write(record: Wire) -> None:
+        body = record if isinstance(record, bytes) else record.encode()
+        await send({"type": "http.response.body", "body": body, "more_body": True})
 
     return write
 

@@ -51,6 +51,8 @@ class Hub:
         self.doorbell = Doorbell(layer)
         self.link = LayerLink(layer, self._hear_message)
         self._on_tick = on_tick
+        # What else is heard over the layer, by the message's type.
+        self._listeners: dict[str, Callable[[dict[str, Any]], None]] = {}
         self._tasks = Tasks()
         self._tick_now = asyncio.Event()
         self.is_running = False
@@ -162,6 +164,7 @@ class Hub:
         self._from_thread(self._hear_own_rights)
 
     def _from_thread(self, callback: Callable[..., None], *args: Any) -> None:
+        """Call back on the hub's loop."""
         try:
             self.loop.call_soon_threadsafe(callback, *args)
         except RuntimeError:  # The loop is closed: the process is ending.
@@ -180,6 +183,14 @@ class Hub:
             self.accept(Frame.from_message(message))
         elif message["type"] == "rights.changed":
             self._tasks.spawn(self.rights.read())
+        elif message["type"] in self._listeners:
+            self._listeners[message["type"]](message)
+
+    def listen(self, type: str, callback: Callable[[dict[str, Any]], None]) -> None:
+        """Hand over the layer's messages of one type; of a newer release's, nothing is known."""
+        if type in self._listeners:
+            raise TypeError(f"Messages {type} are listened to already.")
+        self._listeners[type] = callback
 
     def accept(self, frame: Frame) -> None:
         """Take a frame in whatever order; hand out what is next, drop what was."""

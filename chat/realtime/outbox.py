@@ -13,7 +13,7 @@ from typing import Protocol
 
 from django.conf import settings
 
-from chat.realtime.envelope import byte_count
+from chat.realtime.envelope import Wire, byte_count
 
 
 class Entry(Protocol):
@@ -23,7 +23,7 @@ class Entry(Protocol):
     def size(self) -> int:
         """Bytes of its JSON text, whatever the dialect adds."""
 
-    def texts(self, dialect: str) -> Iterable[str]:
+    def texts(self, dialect: str) -> Iterable[Wire]:
         """The messages that it is sent as, in order."""
 
 
@@ -32,7 +32,7 @@ class Text:
 
     __slots__ = ("is_volatile", "text")
 
-    def __init__(self, text: str, *, is_volatile: bool = False) -> None:
+    def __init__(self, text: Wire, *, is_volatile: bool = False) -> None:
         self.text = text
         self.is_volatile = is_volatile
 
@@ -40,7 +40,7 @@ class Text:
     def size(self) -> int:
         return byte_count(self.text)
 
-    def texts(self, dialect: str) -> list[str]:
+    def texts(self, dialect: str) -> list[Wire]:
         return [self.text]
 
 
@@ -92,7 +92,7 @@ class Outbox:
         if self._waiter is not None:
             self._wake()
 
-    async def run(self, write: Callable[[str], Awaitable[None]]) -> None:
+    async def run(self, write: Callable[[Wire], Awaitable[None]]) -> None:
         """Write entry after entry until `finish`; whatever `write` raises ends it."""
         while True:
             while self._entries:

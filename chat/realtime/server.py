@@ -8,14 +8,14 @@ import logging
 import random
 import secrets
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 from channels.layers import get_channel_layer
 from django.conf import settings
 from django.utils import timezone
 
-from chat.realtime import lease, periodic
+from chat.realtime import lease, parts, periodic
 from chat.realtime.close_codes import CloseCode
 from chat.realtime.database import forget_waiting, in_database, in_hub_database
 from chat.realtime.doorbell import set_listener
@@ -27,8 +27,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+P = TypeVar("P", bound=parts.Part)
+
 # Seconds between looks at the heartbeats.
 HEARTBEAT_TICK_S = 1.0
+# Who is silent for two heartbeats is closed, and out of the tables, no later than that.
+MARGIN_S = HEARTBEAT_TICK_S + 0.5
 # Milliseconds over which the clients of a stopping process come back to another.
 RETURN_SPREAD_MS = 5000
 # Seconds for telling them so, before what they still wait for is dropped.
@@ -47,6 +51,7 @@ class Server:
         self._starting = asyncio.Lock()
         self._beating: asyncio.Task[None] | None = None
         self._periodic = periodic.Schedule()
+        self._parts: dict[type[parts.Part], parts.Part] = {}
 
     @classmethod
     async def running(cls) -> Server:
@@ -61,7 +66,10 @@ class Server:
         return server
 
     async def _start(self) -> None:
+        self._parts = {kind: kind(self) for kind in parts.registered()}
         await self.hub.start()
+        for part in self._parts.values():
+            await part.start()
         set_listener(self.hub)
         self._beating = asyncio.create_task(self._beat_forever())
 
@@ -71,6 +79,8 @@ class Server:
         if self._beating is not None:
             self._beating.cancel()
             await asyncio.gather(self._beating, return_exceptions=True)
+        for part in self._parts.values():
+            await part.stop()
         await self.hub.stop()
         await in_database(lease.release)
         self._by_loop.pop(asyncio.get_running_loop(), None)
@@ -96,8 +106,35 @@ class Server:
                 await asyncio.sleep(0.05)
                 if self.now() > forgets_at:
                     forget_waiting()
+            for part in self._parts.values():
+                await part.drain()
         finally:
             await in_hub_database(lease.release)
+
+    # --- connections and what follows them --------------------------------------------------
+
+    def part(self, kind: type[P]) -> P:
+        """Return this server's instance of a registered part."""
+        return cast(P, self._parts[kind])
+
+    def opened(self, connection: Connection) -> None:
+        """Count a connection in, once it may be delivered to."""
+        self.connections.add(connection)
+        for part in self._parts.values():
+            part.opened(connection)
+
+    def changed(self, connection: Connection) -> None:
+        """Note that a connection's rooms have changed."""
+        if connection in self.connections:
+            for part in self._parts.values():
+                part.changed(connection)
+
+    def closed(self, connection: Connection) -> None:
+        """Count a connection out; one that was never counted in is no news."""
+        if connection in self.connections:
+            self.connections.discard(connection)
+            for part in self._parts.values():
+                part.closed(connection, connection.ended[0])
 
     def now(self) -> float:
         """Monotonic seconds."""
@@ -114,6 +151,11 @@ class Server:
         lease.is_kept_by_hub.set()
         if not self.is_draining:
             await in_hub_database(lease.renew)
+        for part in self._parts.values():
+            try:
+                await part.tick()
+            except Exception as error:
+                logger.warning("%s could not look after things: %s", type(part).__name__, error)
         await self._periodic.run_due()
 
     async def _beat_forever(self) -> None:
@@ -132,7 +174,7 @@ class Server:
         for connection in list(self.connections):
             if connection.is_quiet or connection.is_closing:
                 continue
-            if now - connection.heard_at > 2 * interval:
+            if now - connection.heard_at > 2 * interval - MARGIN_S:
                 connection.close(CloseCode.HEARTBEAT_MISSED)
             elif now - connection.beat_at >= interval:
                 connection.beat_at = now

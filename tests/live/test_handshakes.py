@@ -94,7 +94,7 @@ def test_without_a_cookie_every_page_may_read_in_public(server: AppServer) -> No
         (f"mqtt, {V1}, chat", V1),
         (f"chat, {V1}", "chat"),
         ("mqtt, soap", None),
-        ("picturegram.v1.msgpack", None),
+        ("picturegram.v1.msgpack", "picturegram.v1.msgpack"),
         ("picturegram.bearer.pgk_1_2", None),
     ],
 )

@@ -10,9 +10,11 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
+import msgspec
 from asgiref.typing import ASGI3Application
 
 V1 = "picturegram.v1.json"
+PACKED = "picturegram.v1.msgpack"
 HOST = "localhost"
 ORIGIN = f"http://{HOST}"
 DEADLINE_S = 10.0
@@ -104,7 +106,7 @@ class Socket:
         if answer["type"] == "websocket.close":
             raise Refused(str(answer))
         self.subprotocol = answer["subprotocol"]
-        if self.subprotocol == V1:
+        if self.subprotocol in (V1, PACKED):
             self.hello = await self.frame()
         return self
 
@@ -145,9 +147,22 @@ class Socket:
         text: str = message["text"]
         return text
 
+    async def binary(self) -> bytes:
+        """Return the next message, which must be binary. Raises Closed."""
+        message = await self._next()
+        if message["type"] == "websocket.close":
+            raise Closed(message["code"])
+        assert message.get("text") is None, "All frames are binary."
+        data: bytes = message["bytes"]
+        return data
+
     async def frame(self) -> Frame:
         """Return the next frame, whatever it is. Raises Closed."""
-        frame: Frame = json.loads(await self.text())
+        frame: Frame
+        if self.subprotocol == PACKED:
+            frame = msgspec.msgpack.decode(await self.binary())
+        else:
+            frame = json.loads(await self.text())
         return frame
 
     async def until(self, is_it: Callable[[Frame], bool]) -> Frame:
@@ -163,7 +178,9 @@ class Socket:
         return await self.until(lambda frame: frame.get("type") == type)
 
     async def send(self, message: object) -> None:
-        """Send JSON, or text and bytes as they are."""
+        """Send an object in the socket's dialect, or text and bytes as they are."""
+        if self.subprotocol == PACKED and not isinstance(message, str | bytes):
+            message = msgspec.msgpack.encode(message)
         if isinstance(message, bytes):
             await self._to_server.put({"type": "websocket.receive", "bytes": message})
             return

@@ -45,6 +45,8 @@ async def test_the_limits_in_hello_are_those_of_the_protocol(gateway: Gateway) -
         "message_bytes_max": 131072,
         "requests_per_second": 20,
         "requests_burst": 60,
+        "producer_requests_per_second": 200,
+        "producer_requests_burst": 400,
         "subscriptions_max": 200,
         "outbox_messages_max": 256,
         "outbox_bytes_max": 1048576,
@@ -328,7 +330,7 @@ def breaks(error: BaseException) -> Action:
     async def handler(request: object, body: object) -> None:
         raise error
 
-    return Action("post.create", Create, handler, "post", False)
+    return Action("post.create", Create, None, handler, "post", False)
 
 
 @pytest.mark.parametrize(

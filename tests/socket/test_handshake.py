@@ -98,7 +98,7 @@ async def test_a_token_in_the_address_is_nothing(gateway: Gateway, world: World)
     assert await name_of(gateway, path=f"/ws/?token={token}&access_token={token}") is None
 
 
-@pytest.mark.parametrize("offered", [("soap",), ("picturegram.v1.msgpack",), ("",)])
+@pytest.mark.parametrize("offered", [("soap",), ("picturegram.v2.msgpack",), ("",)])
 async def test_offers_without_one_of_ours_are_refused(
     gateway: Gateway, offered: tuple[str, ...]
 ) -> None:

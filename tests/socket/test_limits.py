@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from chat.realtime import connection as connection_module
+from chat.realtime import dialog
 from chat.realtime.connection import Connection
 from chat.realtime.server import Server
 from tests.people import World
@@ -57,7 +58,7 @@ async def test_too_many_requests_are_told_when_to_come_back(
 async def test_who_goes_on_regardless_is_closed(gateway: Gateway, settings: Any, text: str) -> None:
     settings.REQUESTS_PER_SECOND, settings.REQUESTS_BURST = 1, 5
     nobody = await gateway.open()
-    for _ in range(connection_module.REFUSALS_MAX + 10):
+    for _ in range(dialog.REFUSALS_MAX + 10):
         await nobody.send(text)
     assert await nobody.closed() == 4108
     farewell = nobody.aside[-1]
@@ -86,17 +87,17 @@ async def test_streams_at_once_are_limited(
     from chat.realtime.router import Action, router  # noqa: PLC0415
     from posts.actions import History  # noqa: PLC0415
 
-    action = Action("history", History, endless, "read", True)
+    action = Action("history", History, None, endless, "read", True)
     monkeypatch.setitem(router.actions, "history", action)
     nobody = await gateway.open()
-    for number in range(connection_module.STREAMS_MAX + 1):
+    for number in range(dialog.JOBS_MAX + 1):
         await nobody.send({"action": "history", "request_id": number, "room": "garden"})
     answer = await nobody.frame()
-    assert answer["request_id"] == connection_module.STREAMS_MAX
+    assert answer["request_id"] == dialog.JOBS_MAX
     assert answer["error"]["code"] == "rate_limited"
     may_go_on.set()
     done = 0
-    while done < connection_module.STREAMS_MAX:
+    while done < dialog.JOBS_MAX:
         done += (await nobody.frame()).get("done", False)
 
 
@@ -165,11 +166,13 @@ async def test_a_heartbeat_names_the_heads(gateway: Gateway, world: World, clock
 
 async def test_silence_of_two_heartbeats_closes(gateway: Gateway, clock: Clock) -> None:
     nobody = await gateway.open()
-    for _ in range(2):
-        clock.turn(25)
+    clock.turn(25)
     assert (await nobody.frame())["type"] == "heartbeat"
+    clock.turn(23)
+    assert await nobody.so_far() == [], "not yet"
+    clock.turn(25)
     assert (await nobody.frame())["type"] == "heartbeat"
-    clock.turn(0.2)
+    clock.turn(23.9)
     assert await nobody.closed() == 4209
     assert nobody.aside[-1] == {
         "type": "disconnect",

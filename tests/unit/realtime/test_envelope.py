@@ -35,15 +35,15 @@ def test_a_frame_without_client_id_does_not_name_one() -> None:
 
 
 def test_a_quiet_frame_carries_its_data_as_payload_too() -> None:
-    plain, quiet = (json.loads(frame(7).text(dialect)) for dialect in (JSON, QUIET))
+    plain, quiet = (json.loads(frame(7).wire(dialect)) for dialect in (JSON, QUIET))
     assert json.loads(quiet.pop("payload")) == plain["data"]
     assert quiet == plain
 
 
 def test_a_frame_is_encoded_once_per_dialect() -> None:
     one = frame(1)
-    assert one.text() is one.text(JSON)
-    assert one.text(QUIET) is one.text(QUIET)
+    assert one.text() is one.wire(JSON)
+    assert one.wire(QUIET) is one.wire(QUIET)
 
 
 def test_times_have_six_decimals_even_when_they_are_nought() -> None:
@@ -53,11 +53,11 @@ def test_times_have_six_decimals_even_when_they_are_nought() -> None:
 def test_overwriting_reaches_both_dialects_and_keeps_type_and_seq() -> None:
     one = frame(1, text="secret")
     assert "secret" in one.text()
-    assert "secret" in one.text(QUIET)
+    assert "secret" in one.wire(QUIET)
     one.overwrite(gone(5))
     for dialect in (JSON, QUIET):
-        assert "secret" not in one.text(dialect)
-        told = json.loads(one.text(dialect))
+        assert "secret" not in one.wire(dialect)
+        told = json.loads(one.wire(dialect))
         assert (told["type"], told["seq"], told["data"]["deleted"]) == ("post.created", 1, True)
 
 
@@ -113,7 +113,7 @@ def test_a_recovery_is_put_together_when_it_is_sent() -> None:
     one = frame(1, text="secret")
     recovery = Recovery({"ok": True}, [({"room": "garden"}, [one])])
     one.overwrite(gone(2))
-    assert "secret" not in "".join(recovery.texts(JSON))
+    assert "secret" not in str(recovery.texts(JSON))
 
 
 @pytest.mark.parametrize(

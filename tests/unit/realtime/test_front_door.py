@@ -96,7 +96,7 @@ def test_the_first_offer_that_is_ours_is_taken(offered: list[str], chosen: str |
     [
         ["soap"],
         ["picturegram.bearer.pgk_1_2"],
-        ["picturegram.v1.msgpack"],
+        ["picturegram.v2.msgpack"],
         ["picturegram.v2.json"],
         ["CHAT"],
         [""],

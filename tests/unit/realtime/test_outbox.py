@@ -3,7 +3,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from chat.realtime.envelope import JSON, Burst
+from chat.realtime.envelope import JSON, Burst, Wire
 from chat.realtime.outbox import Outbox, Text
 from tests.unit.realtime.frames import frame, gone
 
@@ -19,7 +19,7 @@ class Owner:
 
     def __init__(self) -> None:
         self.overflow_count = 0
-        self.written: list[str] = []
+        self.written: list[Wire] = []
         self.outbox = Outbox(JSON, self.overflow)
         self.may_write = asyncio.Event()
         self.may_write.set()
@@ -27,7 +27,7 @@ class Owner:
     def overflow(self) -> None:
         self.overflow_count += 1
 
-    async def write(self, text: str) -> None:
+    async def write(self, text: Wire) -> None:
         await self.may_write.wait()
         self.written.append(text)
 
@@ -122,7 +122,7 @@ async def test_an_overwriting_reaches_what_waits() -> None:
     await until_empty(owner.outbox)
     owner.outbox.finish()
     await running
-    assert "secret" not in "".join(owner.written)
+    assert "secret" not in str(owner.written)
 
 
 async def test_overwriting_while_it_waits_does_not_wear_the_limits_out() -> None:
@@ -158,7 +158,7 @@ async def test_finishing_cuts_a_replay_short() -> None:
 async def test_an_error_of_the_writer_ends_it() -> None:
     owner = Owner()
 
-    async def broken(text: str) -> None:
+    async def broken(text: Wire) -> None:
         raise ConnectionResetError
 
     owner.outbox.put(Text("a"))

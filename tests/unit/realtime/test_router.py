@@ -4,7 +4,8 @@ import msgspec
 import pytest
 
 from chat.errors import Invalid, UnknownAction
-from chat.realtime.router import DEPTH_MAX, Router, Unacceptable, parse, request_id_of
+from chat.realtime.messages import DEPTH_MAX, Unacceptable, parse, request_id_of
+from chat.realtime.router import Router
 from chat.realtime.router import router as application_router
 
 
@@ -174,7 +175,7 @@ def test_a_field_of_the_wrong_type_is_refused_by_name(
 
 
 def test_the_actions_of_this_release_are_registered() -> None:
-    assert set(application_router.actions) == {
+    assert set(application_router.actions) >= {
         "subscribe",
         "unsubscribe",
         "ping",

@@ -1,0 +1,5 @@
+"""Everything that the gateway plugs into the wire; imported once, when the apps are ready."""
+
+from __future__ import annotations
+
+__all__: list[str] = []
