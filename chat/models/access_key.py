@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import models, transaction
 from django.utils import timezone
 
+from chat import sealing
 from chat.models.rights_change import RightsChange
 from chat.models.user import User
 
@@ -34,8 +35,28 @@ class AccessKeyQuerySet(models.QuerySet["AccessKey"]):
         """Make a key; the token is told this once and never again."""
         key_id = secrets.token_hex(8)
         token = f"pgk_{key_id}_{secrets.token_urlsafe(32)}"
-        key = self.create(id=key_id, user=user, name=name, scopes=scopes, digest=digest(token))
+        key = self.create(
+            id=key_id,
+            user=user,
+            name=name,
+            scopes=scopes,
+            digest=digest(token),
+            sealed_token=sealing.seal(token),
+        )
         return key, token
+
+    def reseal(self) -> int:
+        """Seal with SECRET_KEY what its fallbacks had sealed; return how many keys that were.
+
+        Idempotent; after it the fallbacks can be forgotten.
+        """
+        count = 0
+        for key in self.exclude(sealed_token=None):
+            sealed, token = key.sealed_token, key.unsealed_token()
+            if sealed is None or token is None or sealing.is_current(bytes(sealed)):
+                continue
+            count += self.filter(pk=key.pk).update(sealed_token=sealing.seal(token))
+        return count
 
 
 class AccessKey(models.Model):
@@ -50,6 +71,8 @@ class AccessKey(models.Model):
     scopes = models.JSONField(default=list)
     # SHA-256 of the token, hexadecimal.
     digest = models.CharField(max_length=64, unique=True)
+    # The token itself, for checking signatures. Keys from before signed requests have none.
+    sealed_token = models.BinaryField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
 
@@ -63,6 +86,10 @@ class AccessKey(models.Model):
 
     def allows(self, scope: str) -> bool:
         return scope in self.scopes and (scope not in STAFF_SCOPES or self.user.is_staff)
+
+    def unsealed_token(self) -> str | None:
+        """The token, which is the secret of signed requests; None where it cannot be had."""
+        return None if self.sealed_token is None else sealing.unseal(bytes(self.sealed_token))
 
     @transaction.atomic
     def revoke(self) -> None:
