@@ -3,8 +3,11 @@
 from typing import Any
 
 from django.apps import AppConfig
+from django.core.checks import Tags, register
 from django.core.signals import request_finished
 from django.db import connections
+
+from config.echo import check_echo_is_local
 
 
 class ConfigConfig(AppConfig):
@@ -13,6 +16,7 @@ class ConfigConfig(AppConfig):
 
     def ready(self) -> None:
         request_finished.connect(close_connections)
+        register(check_echo_is_local, Tags.security)
 
 
 def close_connections(**kwargs: Any) -> None:

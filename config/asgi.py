@@ -16,6 +16,7 @@ from django.conf import settings
 from chat.realtime.server import Server
 from chat.realtime.startup import prepare
 from config import hardening
+from config.echo import refuse_in_public
 from config.routing import build_application
 
 hardening.install(
@@ -23,6 +24,7 @@ hardening.install(
 )
 hardening.on_shutdown(Server.drain_all)
 try:
+    refuse_in_public()
     prepare()
 except ImproperlyConfigured as reason:
     # The sentence says what to do; a stack of frames would only hide it. Written out here, since

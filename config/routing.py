@@ -12,6 +12,7 @@ from chat.models.room import SLUG_PATTERN
 from chat.realtime.consumer import GatewayConsumer
 from chat.realtime.health import Liveness, Readiness
 from chat.realtime.http import EventStream, LongPoll
+from config.echo import Echo
 
 SLUG = rf"(?P<slug>{SLUG_PATTERN})"
 
@@ -49,6 +50,7 @@ def build_application(django_application: Any) -> ProtocolTypeRouter:
                     route(r"^ws/$", gateway),
                     route(rf"^ws/rooms/{SLUG}/$", gateway),
                     route(r"^chats?$", gateway, **lobby),
+                    *([route(r"^ws/echo/$", Echo())] if settings.ECHO_ROUTE else []),
                     route(r"", Refusal()),
                 ]
             ),
