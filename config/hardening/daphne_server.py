@@ -15,6 +15,7 @@ in place; the protocols are subclasses, put where `Server.run` finds its factori
 | `….onMessage`, `….onMessageBegin`, `….onMessageFrameBegin`, `._max_message_size_exceeded` | \
 bounds on input |
 | `….onPing`, `….sendCloseFrame`, `….dropConnection` | no pong, and no wait, for who does not read |
+| `….remoteCloseCode`, `….wasClean` | a close is answered with its own code, and never aborted |
 | `WebSocketServerFactory.setProtocolOptions`, `.prepareMessage`, `PreparedMessage.payloadHybi` | \
 version 13 only, close frames instead of drops, 128 KiB; frames made once |
 | `FileDescriptor.dataBuffer`, `._tempDataLen`, `.writeSomeData` | nothing is buffered: write now |

@@ -143,8 +143,11 @@ class Socket(Flow, WebSocketProtocol):
         if self.drained is None:
             super().onPing(payload)
 
-    def sendCloseFrame(self, *args: Any, **kwargs: Any) -> None:
-        super().sendCloseFrame(*args, **kwargs)
+    def sendCloseFrame(
+        self, code: int | None = None, reasonUtf8: bytes | None = None, isReply: bool = False
+    ) -> None:
+        # RFC 6455, 5.5.1: an answer repeats the code, where autobahn says 1000 to all of them.
+        super().sendCloseFrame(self.remoteCloseCode if isReply else code, reasonUtf8, isReply)
         # Nothing more will be sent, so that nobody need wait for room.
         self.resumeProducing()
         if self.is_input_paused:
@@ -152,6 +155,9 @@ class Socket(Flow, WebSocketProtocol):
             self._resume_input()
 
     def dropConnection(self, abort: bool = False) -> None:
+        # After the other side's close an abort would throw our own away, if it is not written yet:
+        # where that close is itself a violation, or both said goodbye at once.
+        abort = abort and not self.wasClean
         super().dropConnection(abort)
         if not abort:
             # Twisted waits for ever for a reader that does not read. Aborting twice is harmless.

@@ -14,6 +14,8 @@ The rest it does itself. What is replaced or relied on:
 a refusal names the version |
 | `….handle_close`, `.keepalive_timeout`, `.handle_parser_exception` | they close the transport, \
 which waits for ever when the other side does not read |
+| `….send_receive_event_to_app`, `.frames`, `.curr_msg_data_type`, `.close_sent` | \
+a traceback in the log for each text that is not UTF-8 |
 
 Slow heads and bodies have no deadline here: they are the business of a proxy in front.
 """
@@ -31,6 +33,8 @@ from config.hardening.tested import require
 
 logger = logging.getLogger(__name__)
 
+# RFC 6455, 7.4.1.
+INVALID_TEXT = 1007
 TESTED = {"uvicorn": "0.54.", "websockets": "17."}
 
 _startup, _shutdown = Server.startup, Server.shutdown
@@ -76,6 +80,18 @@ class Socket(WebSocketsSansIOProtocol):
     def handle_parser_exception(self) -> None:
         super().handle_parser_exception()
         self._abort_later()
+
+    def send_receive_event_to_app(self) -> None:
+        if self.curr_msg_data_type == "text" and not self.close_sent:
+            self.frames = [b"".join(self.frames)]
+            try:
+                self.frames[0].decode()
+            except UnicodeDecodeError:
+                self.frames = []
+                self.conn.send_close(INVALID_TEXT)
+                self.handle_parser_exception()
+                return
+        super().send_receive_event_to_app()
 
     def _abort_later(self) -> None:
         # Aborting what is closed already is harmless.

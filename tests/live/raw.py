@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 APPLICATION = "tests.live.apps.hardened:application"
 # RFC 6455, 1.3.
 KEY, ACCEPT = "dGhlIHNhbXBsZSBub25jZQ==", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
-TEXT, BINARY, CLOSE = 1, 2, 8
+CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 
 
 def wait_until(holds: Callable[[], object], deadline_s: float = 10) -> float:
@@ -86,8 +86,10 @@ class Socket:
         self.connection.sendall(frame(opcode, payload, fin=fin))
 
     def receive(self) -> tuple[int, bytes]:
-        """Return opcode and payload of the next frame."""
+        """Return opcode and payload of the next frame, which is whole and not masked."""
         first, length = self._take(2)
+        assert first & 0xF0 == 0x80, f"fragmented, or with reserved bits: {first:08b}"
+        assert length < 128, "masked"
         if length == 126:
             (length,) = struct.unpack("!H", self._take(2))
         elif length == 127:
@@ -132,8 +134,16 @@ class Socket:
         self.buffer += data
 
 
-def frame(opcode: int, payload: bytes, *, fin: bool = True, mask: bool = True) -> bytes:
-    """Return a frame as a client sends it. The mask is zero, which is as good as any."""
+def frame(
+    opcode: int,
+    payload: bytes = b"",
+    *,
+    fin: bool = True,
+    reserved: int = 0,
+    mask: bool = True,
+    key: bytes = bytes(4),
+) -> bytes:
+    """Return a frame as a client sends it. Its masking key is zero, which is as good as any."""
     bit = 128 if mask else 0
     if len(payload) < 126:
         length = struct.pack("!B", bit | len(payload))
@@ -141,7 +151,9 @@ def frame(opcode: int, payload: bytes, *, fin: bool = True, mask: bool = True) -
         length = struct.pack("!BH", bit | 126, len(payload))
     else:
         length = struct.pack("!BQ", bit | 127, len(payload))
-    return bytes([fin << 7 | opcode]) + length + bytes(4 if mask else 0) + payload
+    if any(key):
+        payload = bytes(byte ^ key[place % 4] for place, byte in enumerate(payload))
+    return bytes([fin << 7 | reserved << 4 | opcode]) + length + (key if mask else b"") + payload
 
 
 def handshake(path: str, **headers: str) -> bytes:
