@@ -12,12 +12,13 @@ from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.utils import timezone
 
 from chat.errors import AppError
 from chat.realtime.close_codes import CloseCode, is_resumable
 from chat.realtime.dialog import Dialog
-from chat.realtime.envelope import QUIET, Frame, Wire, message
+from chat.realtime.envelope import QUIET, Wire, message
 from chat.realtime.identity import Identity
 from chat.realtime.outbox import Entry, Outbox, Text
 from chat.realtime.peer import Peer
@@ -61,6 +62,8 @@ class Connection:
         self.outbox = Outbox(dialect, self._overflow)
         self.heard_at = self.beat_at = server.now()
         self._can_abort = "picturegram.abort" in scope.get("extensions", {})
+        # Events that wait behind the first answer; None when none is waited for.
+        self._held: list[Entry] | None = None
         # How it ended: as told by the peer, or as we told it.
         self.ended: tuple[int, str] = (ABNORMAL, "")
         self.dialog = Dialog(self)
@@ -181,16 +184,37 @@ class Connection:
 
     # --- being a subscriber -----------------------------------------------------------------
 
-    def deliver(self, frame: Frame) -> None:
-        self.outbox.put(frame)
+    def deliver(self, entry: Entry) -> None:
+        """Send an event, unless a plain client waits for its first answer: then behind that."""
+        if self._held is None:
+            self.outbox.put(entry)
+            return
+        self._held.append(entry)
+        if len(self._held) > settings.OUTBOX_MESSAGES_MAX:
+            self.release()
+
+    def hold(self) -> None:
+        """Keep events back: plain clients may take the first message for their answer."""
+        if self._held is None:
+            self._held = []
+
+    def release(self) -> None:
+        """Let out what was kept back."""
+        held, self._held = self._held, None
+        for entry in held or ():
+            self.outbox.put(entry)
+
+    def tell_event(self, members: dict[str, Any]) -> None:
+        """Tell something of a subscription, in its place among the events."""
+        self.deliver(Text(message(members, self.dialect)))
 
     def tell_gap(self, room: str, epoch: str, seq: int, reason: str) -> None:
-        self.tell({"type": "gap", "room": room, "epoch": epoch, "seq": seq, "reason": reason})
+        self.tell_event({"type": "gap", "room": room, "epoch": epoch, "seq": seq, "reason": reason})
 
     def lose_room(self, room: str, reason: str) -> None:
         self.rooms.pop(room, None)
         self.server.changed(self)
-        self.tell({"type": "unsubscribed", "room": room, "reason": reason})
+        self.tell_event({"type": "unsubscribed", "room": room, "reason": reason})
 
     def heads(self) -> dict[str, int]:
         """Up to where each room's events have been put into this socket."""

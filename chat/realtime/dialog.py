@@ -54,6 +54,7 @@ class Dialog:
         # Streams by the request that they answer, for `cancel`.
         self._streams: dict[str | int, asyncio.Task[None]] = {}
         self._cancelled: set[str | int] = set()
+        self._is_first = True
 
     def end(self) -> None:
         """Stop answering."""
@@ -62,6 +63,14 @@ class Dialog:
 
     async def hear(self, event: dict[str, Any]) -> None:
         """Take one message and answer it. Raises nothing but cancellation."""
+        if self._is_first and self.connection.is_quiet:
+            self.connection.hold()
+        self._is_first = False
+        await self._hear(event)
+        if not self._jobs:
+            self.connection.release()
+
+    async def _hear(self, event: dict[str, Any]) -> None:
         connection = self.connection
         text, data = event.get("text"), event.get("bytes")
         is_packed = connection.dialect == MSGPACK
@@ -158,8 +167,13 @@ class Dialog:
             raise RateLimited(f"At most {JOBS_MAX} at once.", retry_after_ms=1000)
         task = asyncio.create_task(job)
         self._jobs.add(task)
-        task.add_done_callback(self._jobs.discard)
+        task.add_done_callback(self._forget)
         return task
+
+    def _forget(self, task: asyncio.Task[None]) -> None:
+        self._jobs.discard(task)
+        if not self._jobs:
+            self.connection.release()
 
     async def _answering(self, work: Awaitable[None]) -> None:
         """Await a route; one that fails is logged and takes nothing down."""
@@ -198,6 +212,7 @@ class Dialog:
                     end |= item.extra
                     break
                 connection.put_item(request_id, item)
+                connection.release()
                 end["count"] += 1
                 while len(connection.outbox) > settings.OUTBOX_MESSAGES_MAX // 2:
                     await asyncio.sleep(0.01)  # The writer catches up with a long answer.
