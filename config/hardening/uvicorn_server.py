@@ -12,6 +12,8 @@ The rest it does itself. What is replaced or relied on:
 | `WebSocketsSansIOProtocol.send`, `.transport`, `.loop` | `picturegram.abort`; a close that ends |
 | `….handle_connect`, `.scope`, `.response`, `.conn` | the extension stands in the scope; \
 a refusal names the version |
+| `….conn.recv_frame`, `.current_size` | a close between two fragments counted as a violation, \
+against RFC 6455, 5.4 |
 | `….handle_close`, `.keepalive_timeout`, `.handle_parser_exception` | they close the transport, \
 which waits for ever when the other side does not read |
 | `….send_receive_event_to_app`, `.frames`, `.curr_msg_data_type`, `.close_sent` | \
@@ -26,6 +28,7 @@ from typing import Any
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import Server
+from websockets.frames import Frame, Opcode
 
 from config.hardening.draining import GRACE_S, drain
 from config.hardening.limits import ABORT, CLOSE_S, Limits
@@ -42,6 +45,17 @@ _startup, _shutdown = Server.startup, Server.shutdown
 
 class Socket(WebSocketsSansIOProtocol):
     """One connection, which ends `CLOSE_S` after its close frame at the latest."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        take = self.conn.recv_frame
+
+        def recv_frame(frame: Frame) -> None:
+            if frame.opcode is Opcode.CLOSE:
+                self.conn.current_size = None
+            take(frame)
+
+        self.conn.recv_frame = recv_frame  # type: ignore[method-assign]
 
     async def send(self, message: Any) -> None:
         if message["type"] == "websocket.send":
