@@ -22,6 +22,8 @@ FRAGMENTS_MAX = 4096
 # RFC 6455, 7.4: what may stand in a close frame.
 CLOSE_CODES = frozenset({*range(1000, 1004), *range(1007, 1014), *range(3000, 5000)})
 SERVICE_RESTART = 1012
+# Seconds for a pong. Pings leave every 20 to 22 s, so that who vanishes is gone within 50.
+PONG_S = 25
 # Frames of recent texts, and the longest text worth keeping: what is longer goes to one socket.
 FRAMES_KEPT = 16
 KEPT_TEXT_MAX = 16 * 1024
@@ -187,6 +189,7 @@ class SocketFactory(WebSocketFactory):
     def setProtocolOptions(self, **options: Any) -> None:
         for name in ("maxMessagePayloadSize", "maxFramePayloadSize"):
             options[name] = min(options.get(name) or self.message_bytes_max, self.message_bytes_max)
+        options["autoPingTimeout"] = min(options.get("autoPingTimeout") or PONG_S, PONG_S)
         super().setProtocolOptions(
             **options, versions=[13], failByDrop=False, closeHandshakeTimeout=CLOSE_S
         )
