@@ -8,15 +8,15 @@ import msgspec
 from django.conf import settings
 from msgspec import UNSET, Struct, UnsetType
 
+from chat import people_actions, room_actions  # noqa: F401  (each registers its own)
 from chat.errors import AppError, Invalid
 from chat.realtime.connection import Connection, reply_members
 from chat.realtime.envelope import Burst, Recovery
 from chat.realtime.replay import Replay, ReplayBudget
 from chat.realtime.room_state import Subscription
 from chat.realtime.router import ANSWERED, Request, router
-
-Slug = Annotated[str, msgspec.Meta(min_length=1, max_length=50)]
-Seq = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+from chat.shapes import Seq as Seq
+from chat.shapes import Slug as Slug
 
 
 class Position(Struct):

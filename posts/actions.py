@@ -9,9 +9,9 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from chat.access import Viewer, access_room
-from chat.actions import Seq, Slug
 from chat.realtime.database import in_database
 from chat.realtime.router import Request, router
+from chat.shapes import Seq, Slug
 from posts import services
 from posts.models import Post
 from posts.representation import post_data, posts_data

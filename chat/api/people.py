@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-from django.db.models import Q
 from msgspec import UNSET, Meta, UnsetType
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from chat import directory
 from chat.access import access_person
 from chat.api.paging import NamePage, page_by_name
 from chat.api.schema import describes
@@ -17,16 +17,19 @@ from chat.api.shapes import MeSerializer, PersonPageSerializer, PersonSerializer
 from chat.api.views import ApiView, read_query, viewer_of
 from chat.errors import NotFound
 from chat.models import User
+from chat.models.room import SLUG_PATTERN
 from chat.representation import person
-from chat.text import clean_text
 
 TAG = "people"
-QUERY_MAX = 60
 
 
 class PeoplePage(NamePage):
     query: (
         Annotated[str, Meta(description="What a username or display name contains.")] | UnsetType
+    ) = UNSET
+    room: (
+        Annotated[str, Meta(pattern=f"^{SLUG_PATTERN}$", description="Only this room's members.")]
+        | UnsetType
     ) = UNSET
 
 
@@ -49,12 +52,13 @@ class PeopleView(ApiView):
     @describes("listUsers", {200: PersonPageSerializer}, query=PeoplePage, tag=TAG)
     def get(self, request: Request) -> Response:
         """List people, by username."""
-        access_person(viewer_of(request))
+        viewer = access_person(viewer_of(request))
         page = read_query(request, PeoplePage)
-        found = User.objects.active()
-        if page.query is not UNSET:
-            words = clean_text(page.query, field="query", max_length=QUERY_MAX)
-            found = found.filter(Q(username__icontains=words) | Q(display_name__icontains=words))
+        found = directory.people(
+            viewer,
+            query=None if page.query is UNSET else page.query,
+            room=None if page.room is UNSET else page.room,
+        )
         return Response(page_by_name(request, page, found, "username", people))
 
 

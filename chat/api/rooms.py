@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import asdict
@@ -12,16 +11,15 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from chat import services
-from chat.access import Viewer, access_person, access_room
+from chat.access import access_person, access_room
 from chat.api.paging import NamePage, page_by_name
 from chat.api.schema import REFUSED, describes
 from chat.api.shapes import ReadMarkerSerializer, RoomPageSerializer, RoomSerializer
 from chat.api.views import ApiView, read_body, read_query, viewer_of
+from chat.directory import read_to, room_as_seen, rooms_as_seen
 from chat.errors import Invalid
-from chat.models import Membership, Room, User
+from chat.models import Room
 from chat.models.room import SLUG_PATTERN
-from chat.representation import room_for_viewer
-from chat.unread import unread_counts
 
 TAG = "rooms"
 
@@ -50,20 +48,6 @@ class RoomChange(Struct):
 
 class Marker(Struct):
     seq: Annotated[int, Meta(ge=0)]
-
-
-def rooms_as_seen(viewer: Viewer, rooms: Sequence[Room]) -> list[dict[str, Any]]:
-    """Return rooms with the viewer's own fields; two queries, however many rooms."""
-    mine: dict[int, Membership] = {}
-    if isinstance(viewer, User):
-        memberships = Membership.objects.of(viewer).present().filter(room__in=rooms)
-        mine = {membership.room_id: membership for membership in memberships}
-    counts = unread_counts(mine.values())
-    return [room_for_viewer(room, mine.get(room.pk), counts.get(room.pk)) for room in rooms]
-
-
-def room_as_seen(viewer: Viewer, room: Room) -> dict[str, Any]:
-    return rooms_as_seen(viewer, [room])[0]
 
 
 class RoomsView(ApiView):
@@ -149,7 +133,4 @@ class ReadView(ApiView):
     def post(self, request: Request, slug: str) -> Response:
         """Say up to where you have seen everything; the highest value wins."""
         seq = read_body(request, Marker).seq
-        membership = services.mark_read(viewer=viewer_of(request), slug=slug, seq=seq)
-        unread_count = unread_counts([membership])[membership.room_id]
-        marker = {"room": slug, "seq": membership.last_read_seq, "unread_count": unread_count}
-        return Response(marker)
+        return Response(read_to(viewer_of(request), slug, seq))

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from django.contrib.auth.models import AbstractUser, UserManager
 from django.core.validators import RegexValidator
 from django.db import models, transaction
+from django.db.models import Q
 from django.db.models.functions import Lower
 
 from chat.acting import acting_now
 from chat.models.rights_change import RightsChange
+
+if TYPE_CHECKING:
+    from chat.models.room import Room
+
+# Roles of those who belong to a room; a ban is a membership too.
+PRESENT = ("owner", "moderator", "member")
 
 # Lower case only, so that `@ada` names one person whatever the database's collation.
 username_validators = [
@@ -28,9 +35,18 @@ class UserQuerySet(models.QuerySet["User"]):
     def named(self, usernames: list[str]) -> UserQuerySet:
         return self.filter(username__in=usernames)
 
+    def named_like(self, text: str) -> UserQuerySet:
+        """Whose username or display name contains `text`, regardless of case."""
+        return self.filter(Q(username__icontains=text) | Q(display_name__icontains=text))
+
+    def in_room(self, room: Room) -> UserQuerySet:
+        return self.filter(memberships__room=room, memberships__role__in=PRESENT)
+
     def sharing_a_room_with(self, user: User) -> UserQuerySet:
-        """Members of the rooms that `user` is in, and `user`."""
-        return self.filter(memberships__room__memberships__user=user).distinct()
+        """Members of the rooms that `user` is a member of, and `user`."""
+        rooms = user.memberships.filter(role__in=PRESENT).values("room")
+        shared = Q(memberships__room__in=rooms, memberships__role__in=PRESENT)
+        return self.filter(shared | Q(pk=user.pk)).distinct()
 
 
 class PeopleManager(UserManager["User"].from_queryset(UserQuerySet)):  # type: ignore[misc]

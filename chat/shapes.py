@@ -1,0 +1,52 @@
+"""What people and rooms look like in results and events: for descriptions, and for tests.
+
+The JSON itself is chat.representation's and chat.directory's.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Struct
+
+Slug = Annotated[str, msgspec.Meta(min_length=1, max_length=50)]
+Seq = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+Role = Literal["owner", "moderator", "member"]
+UnreadCount = Annotated[int, msgspec.Meta(ge=0, le=100)]
+
+
+class Person(Struct):
+    id: int
+    username: str
+    display_name: str
+    # The path of a picture.
+    avatar: str | None
+
+
+class Room(Struct):
+    """A room's public form, the same for every viewer."""
+
+    slug: Slug
+    title: str
+    description: str
+    visibility: Literal["public", "private", "direct"]
+    is_announcement_only: bool
+    is_archived: bool
+
+
+class RoomAsSeen(Room):
+    """A room with its position and the viewer's own place in it; null for who is no member."""
+
+    epoch: str
+    seq: Seq
+    role: Role | None
+    last_read_seq: Seq | None
+    unread_count: UnreadCount | None
+
+
+class ReadMarker(Struct):
+    room: Slug
+    # The marker as it stands now.
+    seq: Seq
+    unread_count: UnreadCount
