@@ -45,6 +45,13 @@ class InvalidSignatureException(Forbidden):
     )
 
 
+REFUSALS = (
+    MissingAuthenticationTokenException,
+    IncompleteSignatureException,
+    InvalidSignatureException,
+)
+
+
 @dataclass(frozen=True)
 class Request:
     """What was sent, before anything was decoded."""
@@ -92,7 +99,8 @@ class Authorization:
             or not SIGNATURE.fullmatch(signature)
         ):
             raise IncompleteSignatureException
-        return cls(*credential.groups(), signed_headers, signature)
+        key_id, date, region, service = credential.groups()
+        return cls(key_id, date, region, service, signed_headers, signature)
 
     @property
     def scope(self) -> str:

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from django.test import Client
 from pytest_django import Settings
 
 from chat import sealing
-from chat.models import AccessKey
+from chat.errors import Forbidden
+from chat.gateway.keys import authorize
+from chat.gateway.signatures import InvalidSignatureException, Request
+from chat.models import AccessKey, User
 from chat.services import issue_access_key
 from tests.people import World
 
@@ -67,3 +76,93 @@ def test_what_is_tampered_with_opens_nothing(world: World) -> None:
     tampered[20] ^= 1
     assert sealing.unseal(bytes(tampered)) is None
     assert sealing.unseal(b"") is None
+
+
+# --- signed requests --------------------------------------------------------------------------
+
+
+def request_with(authorization: str) -> Request:
+    headers = [(b"host", b"testserver"), (b"authorization", authorization.encode())]
+    return Request("GET", b"/@connections/Ecrmfdd1oAMAdhQ%3D", b"", headers, b"")
+
+
+def signed_by(key_id: str, secret: str) -> Request:
+    unsent = AWSRequest("GET", "http://testserver/@connections/Ecrmfdd1oAMAdhQ%3D")
+    SigV4Auth(Credentials(key_id, secret), "execute-api", "local").add_auth(unsent)
+    moment = unsent.headers["X-Amz-Date"].encode()
+    request = request_with(unsent.headers["Authorization"])
+    return replace(request, headers=[*request.headers, (b"x-amz-date", moment)])
+
+
+def every_way(key: AccessKey, token: str) -> list[Request]:
+    return [request_with(f"Bearer {token}"), signed_by(str(key), token), signed_by(key.pk, token)]
+
+
+def outcomes(key: AccessKey, token: str, scope: str = "connections") -> set[str]:
+    """What a key may by each way of showing it: one thing, whatever the way."""
+    found = set()
+    for request in every_way(key, token):
+        try:
+            assert authorize(request, scope) == key
+            found.add("allowed")
+        except Forbidden as refusal:
+            found.add(type(refusal).__name__)
+    return found
+
+
+@pytest.fixture
+def staff_key(world: World) -> tuple[AccessKey, str]:
+    User.objects.filter(pk=world.alice.pk).update(is_staff=True)
+    world.alice.refresh_from_db()
+    return issue_access_key(user=world.alice, scopes=["connections"])
+
+
+def test_a_key_of_staff_is_known_by_its_token_and_by_its_signature(
+    staff_key: tuple[AccessKey, str],
+) -> None:
+    assert outcomes(*staff_key) == {"allowed"}
+    assert outcomes(*staff_key, scope="read") == {"Forbidden"}
+
+
+def test_a_revoked_key_is_refused(staff_key: tuple[AccessKey, str]) -> None:
+    staff_key[0].revoke()
+    assert outcomes(*staff_key) == {"Forbidden"}
+
+
+def test_a_key_of_who_is_no_longer_staff_or_active_is_refused(
+    staff_key: tuple[AccessKey, str], world: World
+) -> None:
+    User.objects.filter(pk=world.alice.pk).update(is_staff=False)
+    assert outcomes(*staff_key) == {"Forbidden"}
+    User.objects.filter(pk=world.alice.pk).update(is_staff=True, is_active=False)
+    assert outcomes(*staff_key) == {"Forbidden"}
+
+
+def test_unknown_keys_wrong_secrets_and_keys_without_a_seal_get_one_answer(
+    staff_key: tuple[AccessKey, str],
+) -> None:
+    key, token = staff_key
+    answers = set()
+    for request in (signed_by("pgk_0000", token), signed_by(str(key), f"{token}x")):
+        with pytest.raises(InvalidSignatureException) as refusal:
+            authorize(request, "connections")
+        answers.add(str(refusal.value))
+    AccessKey.objects.filter(pk=key.pk).update(sealed_token=None)
+    with pytest.raises(InvalidSignatureException) as refusal:
+        authorize(signed_by(str(key), token), "connections")
+    assert answers == {str(refusal.value)}
+
+
+def test_an_unknown_token_is_refused(world: World) -> None:
+    with pytest.raises(Forbidden, match="This key is not valid"):
+        authorize(request_with("Bearer pgk_0000_x"), "connections")
+
+
+def test_the_admin_shows_both_halves_of_the_pair(admin_client: Client, world: World) -> None:
+    form = {"user": world.bob.pk, "name": "A bot", "scopes": ["read"]}
+    page = admin_client.post("/admin/chat/accesskey/add/", form).content.decode()
+    key = AccessKey.objects.get()
+    token = key.unsealed_token()
+    assert token is not None
+    assert f"<code>{key}</code>" in page
+    assert f'value="{token}"' in page

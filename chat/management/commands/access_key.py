@@ -40,4 +40,5 @@ class Command(BaseCommand):
             raise CommandError(" ".join((error.fields or {"": str(error)}).values())) from None
         self.stdout.write(f"id     {key.pk}")
         self.stdout.write(f"token  {token}")
-        self.stderr.write("Keep the token now: only its fingerprint is stored.")
+        self.stderr.write("Keep the token now: it is not shown again.")
+        self.stderr.write("For signed requests the id is the access key id, the token the secret.")
