@@ -20,6 +20,8 @@ IDLE_S = 60
 # Seconds between two pieces of a body; on average it must come at this rate after the first.
 BODY_S = 30
 BODY_BYTES_PER_SECOND = 4096
+# Headers of which a request has one at most (RFC 9110, 7.2; RFC 6454, 7.3).
+ONCE = (b"Host", b"Origin")
 # Bytes of a response written at once, and the seconds a reader may take for them.
 PIECE_BYTES = 64 * 1024
 PIECE_S = 60
@@ -131,6 +133,10 @@ class Request(Flow, WebRequest):
     def process(self) -> Any:
         # Whoever sends this header chooses the mount point of the site.
         self.requestHeaders.removeHeader(b"Daphne-Root-Path")
+        # They would be joined by a comma: a host or an origin that nobody named.
+        for name in ONCE:
+            if len(self.requestHeaders.getRawHeaders(name, [])) > 1:
+                return self.basic_error(400, b"Bad Request", f"Doubled header {name.decode()}")
         offers = self.requestHeaders.getRawHeaders(b"Sec-WebSocket-Protocol", [])
         if not all(offer.isascii() for offer in offers):
             return self.basic_error(400, b"Bad Request", "Invalid sub-protocol")

@@ -19,7 +19,8 @@ bounds on input |
 | `WebSocketServerFactory.setProtocolOptions`, `.prepareMessage`, `PreparedMessage.payloadHybi` | \
 version 13 only, close frames instead of drops, 128 KiB; frames made once |
 | `FileDescriptor.dataBuffer`, `._tempDataLen`, `.writeSomeData` | nothing is buffered: write now |
-| `WebRequest.process`, `.basic_error`, `.finish` | mount point, sub-protocols; the producer |
+| `WebRequest.process`, `.basic_error`, `.finish` | mount point, doubled headers, sub-protocols; \
+the producer |
 | `WebRequest.handle_exception`, `._response_started` | an exception in mid-response ended \
 `Server.application_checker` |
 | twisted `Request.gotLength`, `.handleContentChunk`, `.requestReceived`, `.content` | bodies |

@@ -14,6 +14,8 @@ The rest it does itself. What is replaced or relied on:
 a refusal names the version |
 | `….conn.recv_frame`, `.current_size` | a close between two fragments counted as a violation, \
 against RFC 6455, 5.4 |
+| `….data_received`, `.handshake_initiated`, `.conn.handshake_exc` | no answer, ever, to a head \
+that is too long or has a body |
 | `….handle_close`, `.keepalive_timeout`, `.handle_parser_exception` | they close the transport, \
 which waits for ever when the other side does not read |
 | `….send_receive_event_to_app`, `.frames`, `.curr_msg_data_type`, `.close_sent` | \
@@ -38,6 +40,7 @@ logger = logging.getLogger(__name__)
 
 # RFC 6455, 7.4.1.
 INVALID_TEXT = 1007
+BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 TESTED = {"uvicorn": "0.54.", "websockets": "17."}
 
 _startup, _shutdown = Server.startup, Server.shutdown
@@ -67,6 +70,14 @@ class Socket(WebSocketsSansIOProtocol):
                 # Also when the frame itself has to wait for a reader that does not read.
                 self._abort_later()
             await super().send(message)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.conn.handshake_exc is not None and not self.handshake_initiated:
+            # Too long, or with a body: it was given up without a word, and the connection kept.
+            self.transport.write(BAD_REQUEST)
+            self.transport.close()
+            self._abort_later()
 
     def handle_connect(self, event: Any) -> None:
         accept = self.conn.accept
