@@ -79,7 +79,7 @@ def test_a_lawful_head_is_accepted(server: AppServer, request_: bytes) -> None:
         assert client.receive() == (TEXT, b"in")
 
 
-def test_a_head_may_come_octet_by_octet_with_the_first_frame_behind_it(server: AppServer) -> None:
+def test_a_head_may_come_octet_by_octet(server: AppServer) -> None:
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for byte in head():
