@@ -12,6 +12,7 @@ from chat import people_actions, room_actions  # noqa: F401  (each registers its
 from chat.errors import AppError, Invalid
 from chat.realtime.connection import Connection, reply_members
 from chat.realtime.envelope import Burst, Recovery
+from chat.realtime.frames import RoomReplay
 from chat.realtime.replay import Replay, ReplayBudget
 from chat.realtime.room_state import Subscription
 from chat.realtime.router import ANSWERED, Request, router
@@ -35,6 +36,16 @@ class Unsubscribe(Struct):
     rooms: Annotated[list[Position | Slug], msgspec.Meta(min_length=1, max_length=200)]
 
 
+class Subscribed(Struct):
+    # In the order of the request.
+    rooms: list[RoomReplay]
+
+
+class Unsubscribed(Struct):
+    # The slugs of the request.
+    rooms: list[Slug]
+
+
 class Ping(Struct):
     # The client's positions by room; taken for those who count what has arrived.
     seqs: dict[str, Seq] | UnsetType = UNSET
@@ -50,7 +61,7 @@ class Heads(Struct):
     heads: dict[str, Seq]
 
 
-@router.action("subscribe", body=Subscribe)
+@router.action("subscribe", body=Subscribe, result=Subscribed)
 async def subscribe(request: Request, body: Subscribe) -> object:
     """Attach to rooms and answer each position. One room that cannot be had refuses all."""
     connection = request.connection
@@ -91,7 +102,7 @@ async def subscribe(request: Request, body: Subscribe) -> object:
     return ANSWERED
 
 
-@router.action("unsubscribe", body=Unsubscribe)
+@router.action("unsubscribe", body=Unsubscribe, result=Unsubscribed)
 async def unsubscribe(request: Request, body: Unsubscribe) -> dict[str, Any]:
     """Leave rooms; one that was not subscribed is no error."""
     slugs = [_position(room).room for room in body.rooms]

@@ -6,6 +6,8 @@ from chat import representation
 from chat.models import Membership, Room
 from chat.realtime.events import Event
 from chat.realtime.publish import Change, publishes, publishes_deletion
+from chat.shapes import Member
+from chat.shapes import Room as RoomShape
 
 # The fields that everybody in the room sees; other changes are nobody's news.
 ROOM_FIELDS = frozenset(
@@ -14,23 +16,36 @@ ROOM_FIELDS = frozenset(
 
 
 class RoomUpdated(Event, name="room.updated"):
+    """The room changed; its public form as it is now."""
+
+    data_shape = RoomShape
     may_withdraw = True
 
 
 class MemberJoined(Event, name="member.joined"):
-    pass
+    """Somebody became a member."""
+
+    data_shape = Member
 
 
 class MemberLeft(Event, name="member.left"):
+    """A member left; with the role they had."""
+
+    data_shape = Member
     may_withdraw = True
 
 
 class MemberRemoved(Event, name="member.removed"):
+    """A member was removed, with the role they had; `banned` when it is a ban."""
+
+    data_shape = Member
     may_withdraw = True
 
 
 class MemberRoleChanged(Event, name="member.role_changed"):
-    pass
+    """A member has another role now."""
+
+    data_shape = Member
 
 
 @publishes(Room)

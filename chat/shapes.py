@@ -10,25 +10,42 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Struct
 
-Slug = Annotated[str, msgspec.Meta(min_length=1, max_length=50)]
-Seq = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+Slug = Annotated[str, msgspec.Meta(min_length=1, max_length=50, examples=["lobby"])]
+Seq = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1, examples=[42])]
+Time = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$",
+        examples=["2025-03-01T12:00:00.123456Z"],
+        extra_json_schema={"format": "date-time"},
+    ),
+]
 Role = Literal["owner", "moderator", "member"]
 UnreadCount = Annotated[int, msgspec.Meta(ge=0, le=100)]
 
 
 class Person(Struct):
-    id: int
-    username: str
-    display_name: str
+    """The public fields of a person, the same for every viewer."""
+
+    id: Annotated[int, msgspec.Meta(examples=[1])]
+    username: Annotated[str, msgspec.Meta(examples=["ada"])]
+    display_name: Annotated[str, msgspec.Meta(examples=["Ada"])]
     # The path of a picture.
     avatar: str | None
+
+
+class Member(Struct):
+    """A person in a room; `banned` only in the event of a ban."""
+
+    user: Person
+    role: Literal["owner", "moderator", "member", "banned"]
 
 
 class Room(Struct):
     """A room's public form, the same for every viewer."""
 
     slug: Slug
-    title: str
+    title: Annotated[str, msgspec.Meta(examples=["Lobby"])]
     description: str
     visibility: Literal["public", "private", "direct"]
     is_announcement_only: bool

@@ -15,6 +15,8 @@ from chat.shapes import Seq, Slug
 from posts import services
 from posts.models import Post
 from posts.representation import post_data, posts_data
+from posts.shapes import Post as PostShape
+from posts.shapes import ReactionCount, Tombstone
 
 PostId = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 # Posts that a stream computes at a time, so that the first come before the last are read.
@@ -50,33 +52,37 @@ class History(Struct):
     limit: Annotated[int, msgspec.Meta(ge=1, le=100)] = 50
 
 
-@router.action("post.create", body=Create, scope="post")
+@router.action("post.create", body=Create, result=PostShape | Tombstone, scope="post")
 async def create(request: Request, body: Create) -> dict[str, Any]:
     """Store a post; pictures come over REST."""
     return await in_database(_create, request.connection.identity.viewer, body)
 
 
-@router.action("post.edit", body=Edit, scope="post")
+@router.action("post.edit", body=Edit, result=PostShape, scope="post")
 async def edit(request: Request, body: Edit) -> dict[str, Any]:
+    """Change the text of a post of yours, or the descriptions of its pictures."""
     return await in_database(_edit, request.connection.identity.viewer, body)
 
 
-@router.action("post.delete", body=Delete, scope="post")
+@router.action("post.delete", body=Delete, result=Tombstone, scope="post")
 async def delete(request: Request, body: Delete) -> dict[str, Any]:
+    """Delete a post: your own, or as a moderator anybody's. A second time changes nothing."""
     return await in_database(_delete, request.connection.identity.viewer, body)
 
 
-@router.action("reaction.add", body=React, scope="post")
+@router.action("reaction.add", body=React, result=ReactionCount, scope="post")
 async def add_reaction(request: Request, body: React) -> dict[str, Any]:
+    """React to a post with an emoji; a second time changes nothing."""
     return await in_database(_react, services.add_reaction, request, body)
 
 
-@router.action("reaction.remove", body=React, scope="post")
+@router.action("reaction.remove", body=React, result=ReactionCount, scope="post")
 async def remove_reaction(request: Request, body: React) -> dict[str, Any]:
+    """Take a reaction of yours back; what is not there is no error."""
     return await in_database(_react, services.remove_reaction, request, body)
 
 
-@router.action("history", body=History, is_stream=True)
+@router.action("history", body=History, result=PostShape, is_stream=True)
 async def history(request: Request, body: History) -> AsyncIterator[dict[str, Any]]:
     """Stream a room's standing posts, newest first unless `after_seq` is given."""
     viewer = request.connection.identity.viewer

@@ -8,40 +8,55 @@ from chat.realtime.events import Event
 from chat.realtime.publish import Change, publishes, publishes_deletion
 from posts.models import Picture, Post, Reaction
 from posts.representation import post_data
+from posts.shapes import Post as PostShape
+from posts.shapes import ReactionChange, Tombstone
 
 
 class PostEvent(Event):
     """Carries the post itself, in its public form; what is gone is gone from replays too."""
 
+    data_shape = PostShape | Tombstone
     is_overwritten = True
 
 
 class PostCreated(PostEvent, name="post.created"):
-    pass
+    """Somebody posted; in a replay, the post as it is now."""
 
 
 class PostUpdated(PostEvent, name="post.updated"):
+    """A post was edited; the whole post as it is now."""
+
     overwrites = True
 
 
 class PostDeleted(PostEvent, name="post.deleted"):
+    """A post was deleted."""
+
+    data_shape = Tombstone | PostShape
     overwrites = True
 
 
 class PostHidden(PostEvent, name="post.hidden"):
+    """A moderator hid a post."""
+
+    data_shape = Tombstone | PostShape
     overwrites = True
 
 
 class PostRestored(PostEvent, name="post.restored"):
-    pass
+    """A deleted or hidden post is back; the whole post."""
 
 
 class ReactionAdded(Event, name="reaction.added"):
-    pass
+    """Somebody reacted to a post."""
+
+    data_shape = ReactionChange
 
 
 class ReactionRemoved(Event, name="reaction.removed"):
-    pass
+    """Somebody took a reaction back."""
+
+    data_shape = ReactionChange
 
 
 # Fields whose change everybody sees.
