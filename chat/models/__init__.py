@@ -6,12 +6,15 @@ from chat.models.user import User  # isort: skip
 from chat.models.room import Room  # isort: skip
 from chat.models.membership import Membership  # isort: skip
 from chat.models.access_key import AccessKey
+from chat.models.connection import Connection, Presence
 from chat.models.lease import Lease
 
 __all__ = [
     "AccessKey",
+    "Connection",
     "Lease",
     "Membership",
+    "Presence",
     "RightsChange",
     "RightsHead",
     "Room",
