@@ -17,6 +17,8 @@ RELEASE = "0.1.0"
 DEBUG = env.flag("DEBUG")
 DATA_DIR = env.path("DATA_DIR", BASE_DIR / "var")
 SECRET_KEY = env.secret_key(debug=DEBUG, data_dir=DATA_DIR)
+# Former keys: what they sealed or signed is still read.
+SECRET_KEY_FALLBACKS = env.items("SECRET_KEY_FALLBACKS")
 ALLOWED_HOSTS = env.items("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]" if DEBUG else "")
 if not DEBUG and not ALLOWED_HOSTS:
     raise ImproperlyConfigured("ALLOWED_HOSTS must name the site's hosts when DEBUG is off.")
