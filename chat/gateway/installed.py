@@ -2,4 +2,10 @@
 
 from __future__ import annotations
 
-__all__: list[str] = []
+from chat.gateway import (
+    remote,
+)
+
+__all__ = [
+    "remote",
+]

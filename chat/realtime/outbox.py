@@ -67,6 +67,11 @@ class Outbox:
     def __len__(self) -> int:
         return len(self._entries)
 
+    @property
+    def size(self) -> int:
+        """Bytes that wait, about."""
+        return self._size
+
     def put(self, entry: Entry) -> None:
         """Queue an entry; over the limits the owner is told, once, and may `finish` with a word."""
         if self._is_finished:
