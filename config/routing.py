@@ -8,12 +8,15 @@ from channels.routing import ProtocolTypeRouter, URLRouter
 from django.conf import settings
 from django.urls import re_path
 
+from chat.gateway.connections_api import ConnectionsApi
 from chat.models.room import SLUG_PATTERN
 from chat.realtime.consumer import GatewayConsumer
 from chat.realtime.health import Liveness, Readiness
 from chat.realtime.http import EventStream, LongPoll
 from config.echo import Echo
 
+# Whatever comes last is taken for the id: what is none, the API itself refuses.
+CONNECTION = r"(?:(?P<stage>[^/]+)/)?@connections/(?P<connection_id>(?s:.*))"
 SLUG = rf"(?P<slug>{SLUG_PATTERN})"
 
 
@@ -40,6 +43,7 @@ def build_application(django_application: Any) -> ProtocolTypeRouter:
                 [
                     route(rf"^api/rooms/{SLUG}/events/$", LongPoll()),
                     route(rf"^api/rooms/{SLUG}/stream/$", EventStream()),
+                    route(rf"^{CONNECTION}$", ConnectionsApi()),
                     route(r"^healthz$", Liveness()),
                     route(r"^readyz$", Readiness()),
                     route(r"", django_application),
