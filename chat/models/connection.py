@@ -81,23 +81,24 @@ class PresenceQuerySet(models.QuerySet["Presence"]):
 class Presence(models.Model):
     """A person who listens to a room through one process, with however many sockets."""
 
+    # `node.room.user`, so that a batch names its rows in one list.
+    key = models.CharField(max_length=64, primary_key=True)
     node = models.CharField(max_length=16)
     # Plain numbers, as in the log's rows: what they name may be deleted at any moment.
     room_id = models.BigIntegerField()
     user_id = models.BigIntegerField()
-    # The first of the sockets that are there now.
+    # When the first of the sockets came that are there now.
     since = models.DateTimeField()
 
     objects = PresenceQuerySet.as_manager()
 
     class Meta:
-        constraints = (
-            # Also serves: who is in these rooms?
-            models.UniqueConstraint(
-                fields=("room_id", "user_id", "node"), name="presence_room_user_node_unique"
-            ),
+        indexes = (
+            # Who is in these rooms?
+            models.Index(fields=("room_id",), name="presence_room"),
+            # The rows of one process, as above.
+            models.Index(fields=("node",), name="presence_node"),
         )
-        indexes = (models.Index(fields=("node",), name="presence_node"),)
 
     def __str__(self) -> str:
         return f"user {self.user_id} in room {self.room_id} at {self.node}"
