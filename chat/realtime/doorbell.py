@@ -67,6 +67,11 @@ def ring_rights() -> None:
         _ringer.put(RIGHTS_GROUP, {"type": "rights.changed"})
 
 
+def ring_group(group: str, message: dict[str, Any]) -> None:
+    """Tell who has joined a group of the layer, from a process that has no hub."""
+    _ringer.put(group, message)
+
+
 class Doorbell:
     """A hub's outgoing queue: bounded, drained in order, dropping the oldest when full."""
 

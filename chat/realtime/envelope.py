@@ -7,7 +7,7 @@ an event is made once per process, when the first socket needs it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -226,7 +226,7 @@ class Burst:
 
     __slots__ = ("frames",)
 
-    def __init__(self, frames: list[Frame]) -> None:
+    def __init__(self, frames: Sequence[Frame | Notice]) -> None:
         self.frames = frames
 
     @property
@@ -238,39 +238,45 @@ class Burst:
         return (frame.wire(dialect) for frame in self.frames)
 
 
+# What a reply tells of a room or topic, and the events that were missed.
+Replayed = tuple[dict[str, Any], Sequence[Frame | Notice]]
+
+
 class Recovery:
     """The reply to a subscribe; the events in it are put together when it is sent."""
 
-    __slots__ = ("members", "rest", "rooms")
+    __slots__ = ("members", "rest", "rooms", "topics")
 
     def __init__(
         self,
         members: dict[str, Any],
-        rooms: list[tuple[dict[str, Any], list[Frame]]],
+        rooms: Sequence[Replayed],
         rest: dict[str, Any] | None = None,
+        *,
+        topics: Sequence[Replayed] = (),
     ) -> None:
-        # The reply without its result; per room its result without the events; and what else the
+        # The reply without its result; what it tells of each room and topic; and what else the
         # result holds.
         self.members = members
         self.rooms = rooms
+        self.topics = topics
         self.rest = rest or {}
 
     @property
     def size(self) -> int:
-        return sum(frame.size for _, frames in self.rooms for frame in frames)
+        return sum(frame.size for _, frames in (*self.rooms, *self.topics) for frame in frames)
 
     def texts(self, dialect: str) -> list[Wire]:
-        rooms = [
-            {**room, "events": [_raw(frame.wire(_form(dialect))) for frame in frames]}
-            for room, frames in self.rooms
-        ]
-        named = {"rooms": rooms} if rooms else {}
-        return [message({**self.members, "result": {**named, **self.rest}}, _form(dialect))]
-
-
-def _form(dialect: str) -> str:
-    """What frames inside another frame look like."""
-    return MSGPACK if dialect == MSGPACK else JSON
+        form = MSGPACK if dialect == MSGPACK else JSON
+        named = {
+            name: [
+                {**told, "events": [_raw(frame.wire(form)) for frame in frames]}
+                for told, frames in replayed
+            ]
+            for name, replayed in (("rooms", self.rooms), ("topics", self.topics))
+            if replayed
+        }
+        return [message({**self.members, "result": {**named, **self.rest}}, form)]
 
 
 def _raw(wire: Wire) -> msgspec.Raw:
