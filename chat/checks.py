@@ -8,6 +8,9 @@ from typing import Any
 from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.core.exceptions import ImproperlyConfigured
+
+from chat.gateway.handlers import routes
 
 # Seconds that channels_redis.core waits inside one BZPOPMIN.
 BLOCKING_READ_S = 5
@@ -60,3 +63,13 @@ def check_debug_is_local(
             id="chat.W001",
         )
     ]
+
+
+@register(Tags.compatibility)
+def check_routes(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Refuse routes that no server could mount, before one is started."""
+    try:
+        routes.load()
+    except ImproperlyConfigured as error:
+        return [Error(str(error), hint="See ROUTES in docs/handlers.md.", id="chat.E002")]
+    return []

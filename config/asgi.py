@@ -13,6 +13,7 @@ django_application = get_asgi_application()
 
 from django.conf import settings
 
+from chat.gateway.handlers.mounting import mount_routes
 from chat.realtime.server import Server
 from chat.realtime.startup import prepare
 from config import hardening
@@ -25,6 +26,7 @@ hardening.install(
 hardening.on_shutdown(Server.drain_all)
 try:
     refuse_in_public()
+    mount_routes()
     prepare()
 except ImproperlyConfigured as reason:
     # The sentence says what to do; a stack of frames would only hide it. Written out here, since

@@ -90,6 +90,8 @@ ATOMIC_REQUESTS = False
 # REDIS_URL may name several servers, comma-separated: they are shards. Without one, a single
 # process serves everybody and the in-memory layer is enough.
 REDIS_URLS = env.urls("REDIS_URL", "redis", "rediss", "unix")
+# Keeps sites that share a Redis apart.
+REDIS_PREFIX = env.text("REDIS_PREFIX", "picturegram")
 if REDIS_URLS:
     CHANNEL_LAYERS = {
         "default": {
@@ -106,7 +108,7 @@ if REDIS_URLS:
                     }
                     for url in REDIS_URLS
                 ],
-                "prefix": env.text("REDIS_PREFIX", "picturegram"),
+                "prefix": REDIS_PREFIX,
             },
         }
     }
@@ -116,7 +118,7 @@ if REDIS_URLS:
             # Django takes several for one writer and its copies; shards are none, and what it
             # counts (attempts to sign in) would never be read where it was written.
             "LOCATION": REDIS_URLS[0],
-            "KEY_PREFIX": env.text("REDIS_PREFIX", "picturegram"),
+            "KEY_PREFIX": REDIS_PREFIX,
             # Seconds.
             "OPTIONS": {"socket_timeout": 2, "socket_connect_timeout": 1},
         }
@@ -143,6 +145,18 @@ STORAGES = {
     },
 }
 
+# --- Routes -----------------------------------------------------------------------------------
+
+# Handlers of an operator's own: `name=package.module.handler`, separated by commas, `!` behind
+# those whose answer always goes to the caller; and a folder with a file for each. See
+# docs/handlers.md. They are refused where the server starts, with what is wrong with them.
+ROUTES = env.items("ROUTES")
+ROUTES_DIR = env.text("ROUTES_DIR")
+# Hosts that a route may be an address of: `name=https://host/path`.
+ROUTE_HOSTS = env.items("ROUTE_HOSTS")
+# Threads for handlers that are no coroutine functions. Each may hold a database connection.
+ROUTE_THREADS = env.integer("ROUTE_THREADS", 8, least=1)
+
 # --- Limits: each stands in `hello` and in /api/limits/ or says why not -----------------------
 
 # Bytes of one socket message.
@@ -153,7 +167,7 @@ REQUESTS_BURST = env.integer("REQUESTS_BURST", 60, least=1)
 # The same for programs whose key may publish.
 PRODUCER_REQUESTS_PER_SECOND = env.integer("PRODUCER_REQUESTS_PER_SECOND", 200, least=1)
 PRODUCER_REQUESTS_BURST = env.integer("PRODUCER_REQUESTS_BURST", 400, least=1)
-# Rooms one connection may be subscribed to.
+# Rooms, topics and filters, taken together, that one connection may be subscribed to.
 SUBSCRIPTIONS_MAX = 200
 # What one connection may have waiting before it counts as a slow reader.
 OUTBOX_MESSAGES_MAX = 256
@@ -164,6 +178,15 @@ REPLAY_BYTES_MAX = 512 * 1024
 # Recently encoded frames kept per room, so that a thousand returners are not a thousand scans.
 RING_EVENTS_MAX = 500
 RING_BYTES_MAX = 1024 * 1024
+# Bytes of a producer event's payload: a reading, not a document.
+EVENT_PAYLOAD_BYTES_MAX = 32 * 1024
+# Events of a topic that can be resumed: enough for a short reconnect, no archive.
+TOPIC_EVENTS_MAX = 256
+TOPIC_BYTES_MAX = 1024 * 1024
+# Seconds after its last event for which a topic's positions and events are kept.
+TOPIC_LIFETIME_S = 3600
+# Events in one HTTP request.
+PUBLISH_RECORDS_MAX = 500
 # Doorbells waiting for Redis; more than these are dropped, the tail check makes up for them.
 DOORBELL_QUEUE_MAX = 10_000
 HEARTBEAT_MS = 25_000

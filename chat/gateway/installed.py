@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from chat.gateway import (
     remote,
+    table,
 )
+from chat.gateway.handlers import mounting
 
 __all__ = [
+    "mounting",
     "remote",
+    "table",
 ]

@@ -26,6 +26,7 @@ from chat.realtime.router import (
     Done,
     Reply,
     Request,
+    Route,
     Streamed,
     router,
 )
@@ -57,9 +58,9 @@ class Dialog:
         self._is_first = True
 
     def end(self) -> None:
-        """Stop answering."""
-        for job in self._jobs:
-            job.cancel()
+        """Stop answering. Routes under way go on: whoever sends and leaves has sent it."""
+        for stream in list(self._streams.values()):
+            stream.cancel()
 
     async def hear(self, event: dict[str, Any]) -> None:
         """Take one message and answer it. Raises nothing but cancellation."""
@@ -123,13 +124,13 @@ class Dialog:
             return
         found = router.route_for(name)
         if found is None:
-            router.find(name)  # which says what there is
+            router.find(name, text or "")  # which says what there is
             return
         key, route = found
         if key == DEFAULT and not self.connection.identity.allows("read"):
             raise Forbidden("This key lacks the scope read.")
         body = encode(received) if text is None else text
-        self._start(self._answering(route(Call(self.connection, key, body, request_id))))
+        self._start(self._answering(route, Call(self.connection, key, body, request_id)))
 
     async def _act(self, action: Action, members: dict[str, Any], request_id: RequestId) -> None:
         connection = self.connection
@@ -175,10 +176,10 @@ class Dialog:
         if not self._jobs:
             self.connection.release()
 
-    async def _answering(self, work: Awaitable[None]) -> None:
+    async def _answering(self, route: Route, call: Call) -> None:
         """Await a route; one that fails is logged and takes nothing down."""
         try:
-            await work
+            await route(call)
         except asyncio.CancelledError:
             raise
         except Exception:

@@ -146,12 +146,20 @@ class Router:
                 return key, self.routes[key]
         return None
 
-    def find(self, name: object) -> Action:
-        """Return the action, or raise UnknownAction that names the known ones."""
+    def find(self, name: object, text: str = "") -> Action:
+        """Return the action, or raise UnknownAction that names the known ones.
+
+        `text` is the message as it came; an object that was sent as it is shows there.
+        """
         action = self.actions.get(name) if isinstance(name, str) else None
         if action is None:
             known = ", ".join(sorted([*self.actions, *self.routes]))
-            told = f"There is no action {name!r}." if isinstance(name, str) else "No action named."
+            if isinstance(name, str):
+                told = f"There is no action {name!r}."
+            elif text.startswith("[object "):
+                told = f"{text[:40]} is no JSON: send JSON.stringify(object), not the object."
+            else:
+                told = "No action named."
             raise UnknownAction(
                 f'{told} Known: {known}. Send JSON such as {{"action": "ping", "request_id": 1}}.'
             )

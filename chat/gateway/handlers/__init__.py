@@ -1,0 +1,1 @@
+"""Routes that an operator mounts: functions `handler(event, context)`, as on API Gateway."""
