@@ -337,6 +337,22 @@ async def test_who_reads_nothing_is_refused_more(
     assert await until_gone(client, target.id, deadline_s=10) == []
 
 
+async def test_without_redis_only_one_s_own_connections_are_reached(
+    pair: Pair, server: AppServer, holder: AppServer, staff: KeyPair
+) -> None:
+    client = management(stage_of(server), staff)
+    async with await Target.connect(holder, pair.tokens["bob"]) as target:
+        pair.redis.stop()
+        try:
+            if holder is server:
+                await post(client, target.id, "hello")
+                assert await target.received() == "hello"
+            else:
+                assert await refused(get(client, target.id)) == "ServiceUnavailableException"
+        finally:
+            pair.redis.start()
+
+
 async def test_a_killed_process_answers_nothing_until_its_lease_is_over(
     pair: Pair, staff: KeyPair
 ) -> None:
