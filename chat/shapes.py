@@ -5,11 +5,14 @@ The JSON itself is chat.representation's and chat.directory's.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Struct
 
+# What a struct's class variable `examples` holds: what the description shows of it.
+Examples = tuple[Mapping[str, Any], ...]
 Slug = Annotated[str, msgspec.Meta(min_length=1, max_length=50, examples=["lobby"])]
 Seq = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1, examples=[42])]
 Time = Annotated[
@@ -31,14 +34,16 @@ class Person(Struct):
     username: Annotated[str, msgspec.Meta(examples=["ada"])]
     display_name: Annotated[str, msgspec.Meta(examples=["Ada"])]
     # The path of a picture.
-    avatar: str | None
+    avatar: Annotated[str | None, msgspec.Meta(examples=[None])]
 
 
 class Member(Struct):
     """A person in a room; `banned` only in the event of a ban."""
 
     user: Person
-    role: Literal["owner", "moderator", "member", "banned"]
+    role: Annotated[
+        Literal["owner", "moderator", "member", "banned"], msgspec.Meta(examples=["member"])
+    ]
 
 
 class Room(Struct):
@@ -46,8 +51,8 @@ class Room(Struct):
 
     slug: Slug
     title: Annotated[str, msgspec.Meta(examples=["Lobby"])]
-    description: str
-    visibility: Literal["public", "private", "direct"]
+    description: Annotated[str, msgspec.Meta(examples=["Where everybody comes in."])]
+    visibility: Annotated[Literal["public", "private", "direct"], msgspec.Meta(examples=["public"])]
     is_announcement_only: bool
     is_archived: bool
 
@@ -55,7 +60,7 @@ class Room(Struct):
 class RoomAsSeen(Room):
     """A room with its position and the viewer's own place in it; null for who is no member."""
 
-    epoch: str
+    epoch: Annotated[str, msgspec.Meta(examples=["k3"])]
     seq: Seq
     role: Role | None
     last_read_seq: Seq | None

@@ -5,12 +5,12 @@ The JSON itself is posts.representation's.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
-from chat.shapes import Person, Slug, Time
+from chat.shapes import Examples, Person, Slug, Time
 
 Uuid = Annotated[
     str,
@@ -91,11 +91,22 @@ class Tombstone(Struct):
     room: Slug
     seq: PostSeq
     # Empty.
-    text: Annotated[str, msgspec.Meta(max_length=0)]
+    text: Annotated[str, msgspec.Meta(max_length=0, examples=[""])]
     # Empty.
     images: Annotated[list[Image], msgspec.Meta(max_length=0)]
     deleted: bool | UnsetType = UNSET
     hidden: bool | UnsetType = UNSET
+
+    examples: ClassVar[Examples] = (
+        {
+            "id": "01956f3c-8a51-7c3e-9b1f-2f6f0c9d1e11",
+            "room": "lobby",
+            "seq": 42,
+            "text": "",
+            "images": [],
+            "deleted": True,
+        },
+    )
 
 
 class ReactionCount(Struct):

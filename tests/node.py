@@ -21,12 +21,18 @@ def test_command() -> list[str]:
 
 def types_command() -> list[str]:
     """Return what checks the types of static/js, after installing TypeScript where need be."""
+    packages()
+    return [_node(), str(TYPESCRIPT), "--project", "jsconfig.json"]
+
+
+def packages() -> Path:
+    """Return node_modules, after installing what package-lock.json names where need be."""
     lock = ROOT / "package-lock.json"
     stamp = ROOT / "node_modules" / "installed.json"  # a copy of the lock that was installed last
     if not stamp.exists() or stamp.read_bytes() != lock.read_bytes():
         subprocess.run([*_npm(), "ci", "--no-audit", "--no-fund"], cwd=ROOT, check=True)
         shutil.copyfile(lock, stamp)
-    return [_node(), str(TYPESCRIPT), "--project", "jsconfig.json"]
+    return ROOT / "node_modules"
 
 
 @cache

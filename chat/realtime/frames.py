@@ -5,12 +5,12 @@ A comment above a field is what people are told about it.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
-from chat.shapes import Person, Seq, Slug, Time
+from chat.shapes import Examples, Person, Seq, Slug, Time
 
 RequestId = Annotated[str, msgspec.Meta(max_length=128)] | int
 Epoch = Annotated[str, msgspec.Meta(max_length=16, examples=["k3"])]
@@ -97,12 +97,18 @@ class Reply(Struct):
     # Absent when the request had none.
     request_id: RequestId | UnsetType = UNSET
 
+    examples: ClassVar[Examples] = (
+        {"request_id": 7, "action": "ping", "ok": True, "result": {"heads": {"lobby": 42}}},
+    )
+
 
 class StreamItem(Struct):
     """One item of a streamed answer."""
 
     request_id: RequestId
     result: Any
+
+    examples: ClassVar[Examples] = ({"request_id": 8, "result": {"id": "0195…", "…": "…"}},)
 
 
 class StreamEnd(Struct):
@@ -114,6 +120,8 @@ class StreamEnd(Struct):
     count: Annotated[int, msgspec.Meta(ge=0, examples=[2])]
     # Only, and true, when `cancel` ended it.
     cancelled: bool | UnsetType = UNSET
+
+    examples: ClassVar[Examples] = ({"request_id": 8, "done": True, "count": 2},)
 
 
 class ErrorBody(Struct):
@@ -134,6 +142,18 @@ class Refusal(Struct):
     error: ErrorBody
     # Absent when the request had none, or one that cannot be read.
     request_id: RequestId | UnsetType = UNSET
+
+    examples: ClassVar[Examples] = (
+        {
+            "request_id": 7,
+            "ok": False,
+            "error": {
+                "code": "rate_limited",
+                "message": "Too many requests; wait a moment.",
+                "retry_after_ms": 800,
+            },
+        },
+    )
 
 
 class RoomEventFrame(Struct):

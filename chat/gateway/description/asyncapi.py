@@ -1,0 +1,313 @@
+"""The description as an AsyncAPI document (https://www.asyncapi.com/docs/reference/specification/v3.0.0).
+
+Seen from the server, as AsyncAPI has it: it *receives* requests and *sends* everything else.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+
+from chat.gateway.description.catalogue import ActionEntry, Catalogue, EventEntry, FrameEntry
+from chat.gateway.description.schemas import Schema
+from chat.limits import limits
+from chat.realtime.envelope import JSON, MSGPACK
+from chat.realtime.identity import BEARER_PROTOCOL
+
+VERSION = "3.0.0"
+DESCRIPTION = """\
+One socket, many rooms: ask by actions, hear events, in JSON or MessagePack.
+
+Every frame is one message that holds one object. A request names its `action`; its `request_id`
+comes back in the answer. Ignore fields, event types and close codes that you do not know: the
+protocol grows by addition.
+
+Without a credential a socket is anonymous and reads public rooms, where the operator lets it.
+"""
+REQUEST_ID: Schema = {
+    "description": "Comes back verbatim in every answer.",
+    "anyOf": [{"type": "string", "maxLength": 128}, {"type": "integer"}],
+}
+CORRELATION = {"location": "$message.payload#/request_id"}
+
+
+def asyncapi(catalogue: Catalogue, *, host: str, is_secure: bool) -> dict[str, Any]:
+    """Return the document for a site that is reached at `host`."""
+    messages = _messages(catalogue)
+    return {
+        "asyncapi": VERSION,
+        "info": {
+            "title": "PictureGram",
+            "version": settings.RELEASE,
+            "description": DESCRIPTION,
+            "externalDocs": {
+                "description": "The same for people, with a console",
+                "url": f"http{'s' if is_secure else ''}://{host}/api/docs/socket/",
+            },
+        },
+        "defaultContentType": "application/json",
+        "servers": {"site": _server(host, is_secure)},
+        "channels": _channels(catalogue, messages),
+        "operations": _operations(catalogue),
+        "components": {
+            "messages": messages,
+            "schemas": catalogue.schemas.used_by(messages),
+            "securitySchemes": _security_schemes(),
+        },
+        "x-close-codes": [
+            {
+                "code": each.code,
+                "reason": each.reason,
+                "meaning": each.meaning,
+                "advice": each.advice,
+            }
+            for each in catalogue.closings
+        ],
+        "x-error-codes": [
+            {"code": each.code, "status": each.status, "meaning": each.meaning}
+            for each in catalogue.errors
+        ],
+        "x-limits": limits(),
+        "x-routes": [
+            {"name": each.name, "description": each.description} for each in catalogue.routes
+        ],
+    }
+
+
+def _server(host: str, is_secure: bool) -> dict[str, Any]:
+    names = ("session", "bearer", "bearerSubprotocol")
+    return {
+        "host": host,
+        "protocol": "wss" if is_secure else "ws",
+        "description": "This site.",
+        "security": [{"$ref": f"#/components/securitySchemes/{name}"} for name in names],
+    }
+
+
+def _security_schemes() -> dict[str, Any]:
+    return {
+        "session": {
+            "type": "httpApiKey",
+            "in": "cookie",
+            "name": settings.SESSION_COOKIE_NAME,
+            "description": "The session of a signed-in person. `Origin` must be the site's own.",
+        },
+        "bearer": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "`Authorization: Bearer pgk_…`: an access key of somebody's.",
+        },
+        "bearerSubprotocol": {
+            "type": "httpApiKey",
+            "in": "header",
+            "name": "Sec-WebSocket-Protocol",
+            "description": f"`{BEARER_PROTOCOL}<token>` beside a dialect: for browsers, which "
+            "cannot set other headers. It is never echoed.",
+        },
+    }
+
+
+# --- messages -----------------------------------------------------------------------------------
+
+
+def _messages(catalogue: Catalogue) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for action in catalogue.actions:
+        found[f"{action.name}.request"] = _request(action)
+        found[_answer_name(action)] = _answer(action)
+    for event in catalogue.events:
+        found[event.name] = _event(event, catalogue.envelope)
+    for event in catalogue.volatile:
+        found[event.name] = _volatile(event)
+    for frame in (*catalogue.control, *catalogue.answers):
+        if frame.name in ("Reply", "StreamItem"):
+            continue  # each action has its own
+        found[_frame_name(frame)] = _control(frame)
+    return found
+
+
+def _answer_name(action: ActionEntry) -> str:
+    return f"{action.name}.{'item' if action.is_stream else 'reply'}"
+
+
+def _frame_name(frame: FrameEntry) -> str:
+    return {"Refusal": "error", "StreamEnd": "done"}.get(frame.name, frame.name)
+
+
+def _request(action: ActionEntry) -> dict[str, Any]:
+    required = ["action", *(["request_id"] if action.is_stream else [])]
+    return _message(
+        f"{action.name}.request",
+        action.description,
+        {
+            "type": "object",
+            "required": required + action.body.get("required", []),
+            "properties": {
+                "action": {"const": action.name},
+                "request_id": REQUEST_ID,
+                **action.body["properties"],
+            },
+        },
+        action.requests,
+        correlationId=CORRELATION,
+        **{"x-scope": action.scope, "x-errors": action.refusals},
+    )
+
+
+def _answer(action: ActionEntry) -> dict[str, Any]:
+    properties: dict[str, Schema] = {"request_id": REQUEST_ID}
+    if not action.is_stream:
+        properties |= {"action": {"const": action.name}, "ok": {"const": True}}
+    required = ["request_id"] if action.is_stream else ["action", "ok"]
+    return _message(
+        _answer_name(action),
+        f"{'One item of the answer' if action.is_stream else 'The answer'} to `{action.name}`.",
+        {
+            "type": "object",
+            "required": [*required, "result"],
+            "properties": {**properties, "result": action.result},
+        },
+        [action.reply],
+        correlationId=CORRELATION,
+    )
+
+
+def _event(event: EventEntry, envelope: Schema) -> dict[str, Any]:
+    properties = {
+        **envelope["properties"],
+        "type": {"const": event.name},
+        "data": event.shape,
+    }
+    payload = {"type": "object", "required": envelope["required"], "properties": properties}
+    return _message(event.name, event.description, payload, [event.example])
+
+
+def _volatile(event: EventEntry) -> dict[str, Any]:
+    kind = {
+        "type": "object",
+        "required": ["type"],
+        "properties": {"type": {"const": event.name}},
+    }
+    payload = {"allOf": [kind, event.shape]} if event.shape else kind
+    return _message(event.name, event.description, payload, [event.example], **{"x-volatile": True})
+
+
+def _control(frame: FrameEntry) -> dict[str, Any]:
+    return _message(_frame_name(frame), frame.description, frame.schema, [frame.example])
+
+
+def _message(
+    name: str, description: str, payload: Schema, examples: Any, **more: Any
+) -> dict[str, Any]:
+    summary, _, _ = description.partition("\n")
+    return {
+        "name": name,
+        "title": name,
+        "summary": summary,
+        "description": description,
+        "payload": payload,
+        "examples": [{"payload": each} for each in examples],
+        **more,
+    }
+
+
+# --- channels and operations --------------------------------------------------------------------
+
+
+def _channels(catalogue: Catalogue, messages: dict[str, Any]) -> dict[str, Any]:
+    named = {name: {"$ref": f"#/components/messages/{_escaped(name)}"} for name in messages}
+    position: Schema = {
+        "type": "object",
+        "properties": {
+            "epoch": {"type": "string", "description": "The epoch that `seq` belongs to."},
+            "seq": {
+                "type": "integer",
+                "minimum": 0,
+                "description": "The last event that was handled: what follows is replayed.",
+            },
+        },
+    }
+    room = "Subscribes to the room on connect; `hello` carries its head."
+    return {
+        "gateway": {
+            "address": "/ws/",
+            "title": "The gateway",
+            "description": "One socket, many rooms; nothing is subscribed at first.",
+            "messages": named,
+            "bindings": _bindings(catalogue, {}),
+        },
+        "room": {
+            "address": "/ws/rooms/{room}/",
+            "title": "A room",
+            "description": f"The same. {room}",
+            "parameters": {"room": {"description": "The room's slug.", "examples": ["lobby"]}},
+            "messages": named,
+            "bindings": _bindings(catalogue, position),
+        },
+        **{
+            name: {
+                "address": f"/{name}",
+                "title": "The lobby",
+                "description": f"The same as `/ws/rooms/{settings.LOBBY_SLUG}/`, for the plainest "
+                "clients.",
+                "messages": named,
+                "bindings": _bindings(catalogue, position),
+            }
+            for name in ("chat", "chats")
+        },
+    }
+
+
+def _bindings(catalogue: Catalogue, query: Schema) -> dict[str, Any]:
+    protocol = {
+        "description": f"The dialect: `{JSON}`, `{MSGPACK}` in binary frames, or `chat`, which is "
+        "quiet, as is none at all.",
+        "enum": list(catalogue.subprotocols),
+    }
+    headers = {"type": "object", "properties": {"Sec-WebSocket-Protocol": protocol}}
+    found: dict[str, Any] = {"method": "GET", "headers": headers, "bindingVersion": "0.1.0"}
+    return {"ws": {**found, **({"query": query} if query else {})}}
+
+
+def _operations(catalogue: Catalogue) -> dict[str, Any]:
+    operations = {action.name: _asked(action) for action in catalogue.actions}
+    sent = {
+        "events": ("What happened in a subscribed room.", [each.name for each in catalogue.events]),
+        "volatile": ("What passes; may be lost.", [each.name for each in catalogue.volatile]),
+        "control": ("The protocol's own.", [_frame_name(each) for each in catalogue.control]),
+    }
+    for name, (summary, names) in sent.items():
+        operations[f"send.{name}"] = {
+            "action": "send",
+            "channel": {"$ref": "#/channels/gateway"},
+            "summary": summary,
+            "messages": [_in_channel(each) for each in names],
+        }
+    return operations
+
+
+def _asked(action: ActionEntry) -> dict[str, Any]:
+    is_streaming = action.is_stream or action.may_stream
+    answers = [_answer_name(action), *(["done"] if is_streaming else []), "error"]
+    return {
+        "action": "receive",
+        "channel": {"$ref": "#/channels/gateway"},
+        "title": action.name,
+        "summary": action.description.partition("\n")[0],
+        "tags": [{"name": action.group}],
+        "messages": [_in_channel(f"{action.name}.request")],
+        "reply": {
+            "channel": {"$ref": "#/channels/gateway"},
+            "messages": [_in_channel(each) for each in answers],
+        },
+    }
+
+
+def _in_channel(name: str) -> dict[str, str]:
+    return {"$ref": f"#/channels/gateway/messages/{_escaped(name)}"}
+
+
+def _escaped(name: str) -> str:
+    """Return a name as a part of a JSON pointer (RFC 6901)."""
+    return name.replace("~", "~0").replace("/", "~1")
