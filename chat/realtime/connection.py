@@ -84,7 +84,8 @@ class Connection:
     @property
     def last_active_at(self) -> datetime:
         """When the peer was last heard; protocol pings don't count."""
-        return timezone.now() - timedelta(seconds=self.server.now() - self.heard_at)
+        ago = timedelta(seconds=self.server.now() - self.heard_at)
+        return max(self.connected_at, timezone.now() - ago)  # two clocks, a microsecond apart
 
     # --- being served -----------------------------------------------------------------------
 
@@ -160,6 +161,7 @@ class Connection:
         self._close_reason = reason or (code.reason if isinstance(code, CloseCode) else "")
         self.ended = (int(code), self._close_reason)
         self.detach()
+        self.server.changed(self)
         last = list(first)
         if not self.is_quiet:
             members = farewell(code, reason=self._close_reason, retry_after_ms=retry_after_ms)

@@ -18,7 +18,7 @@ from django.db import Error as DatabaseFailure
 
 from chat.errors import Unavailable
 
-__all__ = ["DatabaseFailure", "in_database", "in_hub_database"]
+__all__ = ["DatabaseFailure", "in_background_database", "in_database", "in_hub_database"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -32,6 +32,8 @@ POOL = _new_pool()
 # What keeps everybody up to date (the log, rights, the lease) has threads of its own: it must not
 # wait behind people's requests when those wait for a lock, or for a database that is away.
 HUB_POOL = ThreadPoolExecutor(2, thread_name_prefix="hub")
+# What is written down by the way, such as who is connected, waits behind itself alone.
+BACKGROUND_POOL = ThreadPoolExecutor(1, thread_name_prefix="background")
 
 
 async def in_database(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
@@ -63,4 +65,10 @@ def forget_waiting() -> None:
 async def in_hub_database(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     """Run what the hub itself needs on a thread of its own; otherwise as `in_database`."""
     run = database_sync_to_async(function, thread_sensitive=False, executor=HUB_POOL)
+    return await run(*args, **kwargs)
+
+
+async def in_background_database(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Run what nobody waits for, one after the other; otherwise as `in_database`."""
+    run = database_sync_to_async(function, thread_sensitive=False, executor=BACKGROUND_POOL)
     return await run(*args, **kwargs)

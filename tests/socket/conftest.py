@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import threading
 from collections.abc import AsyncIterator, Callable
 from functools import cache
 from typing import Any
@@ -149,12 +150,13 @@ async def eventually(is_so: Callable[[], object], deadline_s: float = 10.0) -> N
 
 @pytest.fixture
 def queries(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Note the SQL of every thread, but for what the background tick asks."""
+    """Note the SQL of every thread, but for what is asked and written by the way."""
     found: list[str] = []
     execute = CursorWrapper.execute
 
     def noting(self: CursorWrapper, sql: str, params: Any = None) -> Any:
-        if not any(sign in sql for sign in OF_THE_TICK):
+        is_by_the_way = threading.current_thread().name.startswith("background")
+        if not is_by_the_way and not any(sign in sql for sign in OF_THE_TICK):
             found.append(sql)
         return execute(self, sql, params)
 
