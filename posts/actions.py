@@ -9,10 +9,11 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from chat.access import Viewer, access_room
+from chat.models import Room
 from chat.realtime.database import in_database
-from chat.realtime.router import Request, router
+from chat.realtime.router import Done, Request, router
 from chat.shapes import Seq, Slug
-from posts import services
+from posts import search_actions, services  # noqa: F401  (the first registers its own)
 from posts.models import Post
 from posts.representation import post_data, posts_data
 from posts.shapes import Post as PostShape
@@ -83,21 +84,28 @@ async def remove_reaction(request: Request, body: React) -> dict[str, Any]:
 
 
 @router.action("history", body=History, result=PostShape, is_stream=True)
-async def history(request: Request, body: History) -> AsyncIterator[dict[str, Any]]:
-    """Stream a room's standing posts, newest first unless `after_seq` is given."""
+async def history(request: Request, body: History) -> AsyncIterator[dict[str, Any] | Done]:
+    """Stream a room's standing posts, newest first unless `after_seq` is given.
+
+    The end tells the room's head as it was before the first one.
+    """
     viewer = request.connection.identity.viewer
     left = body.limit
+    head: Done | None = None
     while left > 0:
-        batch = await in_database(_history, viewer, body, min(left, HISTORY_BATCH))
+        room, batch = await in_database(_history, viewer, body, min(left, HISTORY_BATCH))
+        head = head or Done({"epoch": room.epoch, "seq": room.last_seq})
         for post in batch:
             yield post
         left -= len(batch)
         if len(batch) < HISTORY_BATCH:
-            return
+            break
         if body.after_seq is UNSET:
             body.before_seq = batch[-1]["seq"]
         else:
             body.after_seq = batch[-1]["seq"]
+    if head is not None:
+        yield head
 
 
 def _create(viewer: Viewer, body: Create) -> dict[str, Any]:
@@ -133,12 +141,13 @@ def _react(
     return {"post_id": str(post.pk), "emoji": emoji, "count": count}
 
 
-def _history(viewer: Viewer, body: History, limit: int) -> list[dict[str, Any]]:
-    posts = Post.objects.in_room(access_room(viewer, body.room)).standing().for_display()
+def _history(viewer: Viewer, body: History, limit: int) -> tuple[Room, list[dict[str, Any]]]:
+    room = access_room(viewer, body.room)
+    posts = Post.objects.in_room(room).standing().for_display()
     if body.before_seq is not UNSET:
         posts = posts.before(body.before_seq)
     if body.after_seq is not UNSET:
         posts = posts.after(body.after_seq).oldest_first()
     else:
         posts = posts.newest_first()
-    return posts_data(list(posts[:limit]))
+    return room, posts_data(list(posts[:limit]))

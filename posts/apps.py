@@ -8,5 +8,5 @@ class PostsConfig(AppConfig):
     verbose_name = "Posts and pictures"
 
     def ready(self) -> None:
-        """Register the job that removes files."""
-        from posts import sweeping  # noqa: F401  (needs loaded models)
+        """Follow saves for the sake of search, and register the job that removes files."""
+        from posts import indexing, sweeping  # noqa: F401  (need loaded models)

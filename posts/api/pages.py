@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from django.conf import settings
@@ -13,18 +12,16 @@ from rest_framework.request import Request
 
 from chat.access import Viewer
 from chat.api.paging import Limit, link
-from chat.errors import Invalid
 from chat.models import Room
 from chat.realtime.envelope import encode
 from posts.models import Post
 from posts.models.post import PostQuerySet
 from posts.representation import posts_data
+from posts.times import Time, moment
 
 CURSORS = ("before_seq", "after_seq", "before", "after")
 # What the databases' integers hold.
 SEQ_MAX = 2**63 - 1
-
-Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 
 
 class PostPage(Struct):
@@ -103,12 +100,3 @@ def etag_of(room: Room, query: PostPage, viewer: Viewer) -> str:
         settings.RELEASE,
     ]
     return f'W/"{hashlib.sha256(encode(what).encode()).hexdigest()[:32]}"'
-
-
-def moment(value: str, *, field: str) -> datetime:
-    """Read an RFC 3339 time; one without an offset is UTC."""
-    try:
-        time = datetime.fromisoformat(value)
-        return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):
-        raise Invalid(fields={field: "Must be a time such as 2025-03-01T12:00:00Z."}) from None

@@ -78,6 +78,10 @@ class PostPageSerializer(PageShape):
     results = PostSerializer(many=True)
 
 
+class SearchPageSerializer(PageShape):
+    results = PostSerializer(many=True, help_text="Newest first, of all rooms.")
+
+
 class ReactionCountSerializer(Shape):
     post_id = serializers.UUIDField()
     emoji = serializers.CharField()

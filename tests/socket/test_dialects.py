@@ -15,7 +15,7 @@ from chat.limits import limits
 from chat.realtime.router import Action, router
 from posts.actions import Create
 from tests.people import World, make_room
-from tests.socket.acts import do, post
+from tests.socket.acts import do, head, post
 from tests.socket.conftest import Gateway
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -168,7 +168,9 @@ async def test_quiet_streams_carry_payloads(gateway: Gateway, world: World) -> N
     item, end = await nobody.frame(), await nobody.frame()
     assert json.loads(item["payload"]) == item["result"]
     payload = end.pop("payload")
-    assert json.loads(payload) == end == {"request_id": 1, "done": True, "count": 1}
+    epoch, seq = await head(world.garden)
+    told = {"request_id": 1, "done": True, "count": 1, "epoch": epoch, "seq": seq}
+    assert json.loads(payload) == end == told
 
 
 async def test_quiet_replays_come_as_plain_events_behind_the_answer(

@@ -271,6 +271,18 @@ def test_people_are_found_by_either_name_and_not_by_email(world: World, as_bob: 
     assert as_bob.refused("GET", f"/api/users/?query={'x' * 100}") == (400, "invalid")
 
 
+def test_people_of_a_room_are_listed_to_who_sees_it(world: World) -> None:
+    expected = {"alice": ["alice", "bob"], "bob": ["alice", "bob"], "charlie": None}
+    for name, members in expected.items():
+        client = client_of(getattr(world, name))
+        if members is None:
+            assert client.refused("GET", "/api/users/?room=cellar") == (404, "not_found")
+        else:
+            found = client.ask("GET", "/api/users/?room=cellar", status=200)["results"]
+            assert [each["username"] for each in found] == members
+        assert client.refused("GET", "/api/users/?room=%00") == (400, "invalid")
+
+
 def test_people_come_in_pages_that_keep_the_query(
     world: World, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:

@@ -198,6 +198,9 @@ def test_what_writes_needs_the_scope_post() -> None:
         "post.delete",
         "reaction.add",
         "reaction.remove",
+        "room.join",
+        "room.leave",
+        "read",
     }
 
 
