@@ -13,8 +13,8 @@ run: .base ## serve PictureGram with demo data on http://127.0.0.1:8000 (PORT= a
 test: .dev ## run all tests against a real Redis, PostgreSQL and Chromium (ONLY="unit live" for some)
 	@exec $(PY) -m tests.check $${ONLY:-tests}
 
-check: .dev ## what CI runs: format, lint, types, imports, migrations, schema, tests, short scenario
-	@exec $(PY) -m tests.check static tests scenario
+check: .dev ## what CI runs: format, lint, types, imports, migrations, schema, tests, scenario, fuzz
+	@exec $(PY) -m tests.check static tests scenario fuzz
 
 lint: .dev ## the part of check that runs no tests
 	@exec $(PY) -m tests.check static
@@ -27,6 +27,12 @@ scenario: .dev ## posts under faults: Redis away, a process killed, PostgreSQL r
 
 scenario-short: .dev ## the same, shortened for CI
 	@exec $(PY) -m tests.check scenario
+
+fuzz: .dev ## frames that nobody should send, for some minutes (FOR= other seconds)
+	@exec $(PY) -m tests.fuzz $${FOR:+--seconds "$$FOR"}
+
+fuzz-short: .dev ## the same, shortened for CI
+	@exec $(PY) -m tests.check fuzz
 
 lock: .dev ## compile requirements/*.txt from pyproject.toml (UPGRADE=-U for newer versions)
 	$(UV_COMPILE) -o requirements/base.txt
@@ -42,4 +48,4 @@ clean: ## remove the environment and all caches; keeps var/, the data of `make r
 .dev:
 	@PYTHON='$(PYTHON)' requirements/install dev
 
-.PHONY: help run test check lint format scenario scenario-short lock clean .base .dev
+.PHONY: help run test check lint format scenario scenario-short fuzz fuzz-short lock clean .base .dev

@@ -76,6 +76,9 @@ GROUPS = {
             "soak", [*PYTHON, "tests.scenarios.soak", "--short"], paths=("tests/scenarios/soak.py",)
         ),
     ],
+    "fuzz": [
+        Check("frames", [*PYTHON, "tests.fuzz", "--short"], paths=("tests/fuzz/__main__.py",)),
+    ],
 }
 
 
