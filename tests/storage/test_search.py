@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from django.apps import apps
 from django.core.management import call_command
 from django.db import connection
 from pytest_django import DjangoAssertNumQueries, Settings
@@ -344,6 +346,26 @@ def test_what_was_loaded_past_the_models_is_found_after_a_rebuild(
     assert capsys.readouterr().out == "Indexed 3 posts.\n"
     assert found(world.bob, "tea") == ["tea 2"]
     assert found(world.bob, "coffee") == ["coffee"]
+
+
+def test_posts_of_an_earlier_release_are_filed_as_new_ones_are(world: World) -> None:
+    far = Room(pk=world.garden.pk + SLOTS, slug="far", title="Far")
+    far.save()
+    rooms.join_room(viewer=world.bob, slug="far")
+    with dated(NOON):
+        add_picture(say(world.bob, "tea", room="garden"), alt="A cup")
+        say(world.bob, "tea, too", room="far")
+        delete_post(viewer=world.bob, post_id=say(world.bob, "secret").pk)
+
+    def filed() -> set[tuple[Any, ...]]:
+        return set(SearchEntry.objects.values_list("post", "room", "words", "number"))
+
+    before = filed()
+    assert len(before) == 2
+    SearchEntry.objects.all().delete()
+    migration = import_module("posts.migrations.0003_search_earlier_posts")
+    migration.file_earlier_posts(apps, None)
+    assert filed() == before
 
 
 # --- REST ---------------------------------------------------------------------------------------
