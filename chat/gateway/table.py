@@ -60,8 +60,6 @@ class ConnectionsTable(Part):
     def __init__(self, server: Server) -> None:
         super().__init__(server)
         self.attendance = Attendance()
-        # Told on the loop where somebody came or went through this process.
-        self.listeners: list[Callable[[set[int]], None]] = []
         self._node = lease.NODE.hex()
         self._connections: Mirror[Connection] = Mirror()
         self._presences: Mirror[Place] = Mirror()
@@ -105,9 +103,6 @@ class ConnectionsTable(Part):
                 self._presences.remove(self._key(place))
             else:
                 self._presences.put(self._key(place), place)
-        if places:
-            for listener in self.listeners:
-                listener({room_id for room_id, _ in places})
 
     def _key(self, place: Place) -> str:
         return f"{self._node}.{place[0]}.{place[1]}"
@@ -199,12 +194,12 @@ class ConnectionsTable(Part):
         return Presence(key=key, node=self._node, room_id=place[0], user_id=place[1], since=since)
 
     def _tell_presence(self, batch: Batch[Place]) -> None:
-        """Let the other processes look."""
+        """Let every process look where somebody came or went."""
         room_ids = {room_id for room_id, _ in batch.saved.values()}
         room_ids |= {int(key.split(".")[1]) for key in batch.deleted}
         if room_ids:
             message = {"type": "presence.changed", "room_ids": sorted(room_ids)}
-            self.server.hub.doorbell.put(PRESENCE_GROUP, message)
+            self.server.hub.tell_group(PRESENCE_GROUP, message)
 
     async def _look_after(self) -> None:
         """Sweep, write down who was heard, and renew the rows, each when its time has come."""

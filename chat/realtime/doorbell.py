@@ -35,11 +35,13 @@ def room_group(room_id: int) -> str:
 
 
 class Listener(Protocol):
-    """What rings are handed to in this process: its hub. Both are safe from any thread."""
+    """What rings are handed to in this process: its hub. All are safe from any thread."""
 
     def hear_frame(self, frame: Frame) -> None: ...
 
     def hear_rights(self) -> None: ...
+
+    def tell_group(self, group: str, message: dict[str, Any]) -> None: ...
 
 
 _listener: Listener | None = None
@@ -68,8 +70,14 @@ def ring_rights() -> None:
 
 
 def ring_group(group: str, message: dict[str, Any]) -> None:
-    """Tell who has joined a group of the layer, from a process that has no hub."""
-    _ringer.put(group, message)
+    """Tell who has joined a group of the layer of something that passes; from any thread.
+
+    The message's `type` says which listener takes it, in this process at once.
+    """
+    if _listener is not None:
+        _listener.tell_group(group, message)
+    else:
+        _ringer.put(group, message)
 
 
 class Doorbell:

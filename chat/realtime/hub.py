@@ -3,13 +3,14 @@
 It joins the group of a room when the first local subscriber comes, keeps the next expected
 number, reads what is missing from the log, and hands every frame to the room's subscribers:
 no query and no encoding per subscriber. Everything here runs on one event loop; only
-`hear_frame` and `hear_rights` may be called from other threads.
+`hear_frame`, `hear_rights` and `tell_group` may be called from other threads.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -43,6 +44,7 @@ class Hub:
 
     def __init__(self, layer: Any, *, on_tick: Callable[[], Awaitable[None]] | None = None) -> None:
         self.loop = asyncio.get_running_loop()
+        self.name = secrets.token_hex(4)
         self.rooms: dict[int, RoomState] = {}
         # Slugs of the rooms above; they never change.
         self.room_ids: dict[str, int] = {}
@@ -163,6 +165,10 @@ class Hub:
         """The rights log has grown. From any thread."""
         self._from_thread(self._hear_own_rights)
 
+    def tell_group(self, group: str, message: dict[str, Any]) -> None:
+        """Something passed: let its listeners here hear it, and the group. From any thread."""
+        self._from_thread(self._tell_group, group, message)
+
     def _from_thread(self, callback: Callable[..., None], *args: Any) -> None:
         """Call back on the hub's loop."""
         try:
@@ -178,7 +184,13 @@ class Hub:
         self._tasks.spawn(self.rights.read())
         self.doorbell.put(RIGHTS_GROUP, {"type": "rights.changed"})
 
+    def _tell_group(self, group: str, message: dict[str, Any]) -> None:
+        self._hear_message(message)
+        self.doorbell.put(group, {**message, "origin": self.name})
+
     def _hear_message(self, message: dict[str, Any]) -> None:
+        if message.get("origin") == self.name:
+            return  # heard when it was told
         if message["type"] == "room.event":
             self.accept(Frame.from_message(message))
         elif message["type"] == "rights.changed":

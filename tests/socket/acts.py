@@ -68,6 +68,9 @@ class Bells:
     def hear_rights(self) -> None:
         self.rights_count += 1
 
+    def tell_group(self, group: str, message: dict[str, Any]) -> None:
+        pass
+
 
 @contextmanager
 def caught_bells() -> Iterator[Bells]:

@@ -19,12 +19,17 @@ class Bell:
     def __init__(self) -> None:
         self.frames: list[Frame] = []
         self.rights_count = 0
+        # What passed, by the group that was told.
+        self.told: list[tuple[str, dict[str, Any]]] = []
 
     def hear_frame(self, frame: Frame) -> None:
         self.frames.append(frame)
 
     def hear_rights(self) -> None:
         self.rights_count += 1
+
+    def tell_group(self, group: str, message: dict[str, Any]) -> None:
+        self.told.append((group, message))
 
     def events(self, room: Room) -> list[dict[str, Any]]:
         """The room's events as they were sent, in the order of their commits."""
