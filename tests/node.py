@@ -16,13 +16,13 @@ def test_command() -> list[str]:
     files = sorted(str(path) for path in (ROOT / "tests" / "js").rglob("*.test.*js"))
     if not files:
         raise FileNotFoundError("tests/js holds no *.test.js")
-    return [_node(), "--test", "--test-reporter=spec", *files]
+    return [program(), "--test", "--test-reporter=spec", *files]
 
 
 def types_command() -> list[str]:
     """Return what checks the types of static/js, after installing TypeScript where need be."""
     packages()
-    return [_node(), str(TYPESCRIPT), "--project", "jsconfig.json"]
+    return [program(), str(TYPESCRIPT), "--project", "jsconfig.json"]
 
 
 def packages() -> Path:
@@ -30,13 +30,14 @@ def packages() -> Path:
     lock = ROOT / "package-lock.json"
     stamp = ROOT / "node_modules" / "installed.json"  # a copy of the lock that was installed last
     if not stamp.exists() or stamp.read_bytes() != lock.read_bytes():
-        subprocess.run([*_npm(), "ci", "--no-audit", "--no-fund"], cwd=ROOT, check=True)
+        subprocess.run([*npm(), "ci", "--no-audit", "--no-fund"], cwd=ROOT, check=True)
         shutil.copyfile(lock, stamp)
     return ROOT / "node_modules"
 
 
 @cache
-def _node() -> str:
+def program() -> str:
+    """Return the path of a Node that is new enough."""
     if node := shutil.which("node"):
         version = subprocess.run([node, "--version"], capture_output=True, text=True, check=False)
         if version.returncode == 0 and int(version.stdout.lstrip("v").split(".")[0]) >= OLDEST:
@@ -44,12 +45,13 @@ def _node() -> str:
     return str(_wheel() / "bin" / "node")
 
 
-def _npm() -> list[str]:
+def npm() -> list[str]:
+    """Return the command of npm."""
     if npm := shutil.which("npm"):
         return [npm]
-    program = _wheel() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    script = _wheel() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
     # The wheel's Node brings its own authorities; the machine may know others.
-    return [str(_wheel() / "bin" / "node"), "--use-system-ca", str(program)]
+    return [str(_wheel() / "bin" / "node"), "--use-system-ca", str(script)]
 
 
 def _wheel() -> Path:

@@ -79,6 +79,7 @@ def _tail(options: argparse.Namespace) -> None:
             topics = [name for name in options.names if "/" in name]
             rooms = [name for name in options.names if "/" not in name]
             await client.subscribe(*rooms, topics=topics)
+            print(f"Following {', '.join(options.names)}", file=sys.stderr, flush=True)
             async for event in client.events():
                 _print(event, line_of(event), options.json)
 

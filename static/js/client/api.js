@@ -1,10 +1,12 @@
 import { CancelledError, NoAnswerError, RefusedError } from './errors.js';
 import { upload } from './upload.js';
 
-/** @import { Page, Position, Post, Replay, Tombstone, WireError } from './wire.js' */
+/** @import { Page, Person, Position, Post, Replay, Tombstone, WireError } from './wire.js' */
 
 /** How long the server may take for an answer before we count it as none. */
 const ANSWER_MS = 15_000;
+/** The same for pictures, where their progress cannot be seen. */
+const UPLOAD_MS = 120_000;
 
 /**
  * REST, as docs/api.md describes it. Every call rejects with a RefusedError when the server said
@@ -18,20 +20,33 @@ export class Api {
   /**
    * @param {object} options
    * @param {string} options.url of the API, with a slash at its end
-   * @param {() => string} options.csrfToken read at each call: signing in elsewhere changes it
+   * @param {() => string} [options.csrfToken] of a page, read at each call: signing in elsewhere
+   *   changes it
+   * @param {string} [options.token] of a program
    * @param {typeof globalThis.fetch} [options.fetch]
-   * @param {typeof globalThis.XMLHttpRequest} [options.XMLHttpRequest] for progress of uploads
+   * @param {typeof globalThis.XMLHttpRequest} [options.XMLHttpRequest] for progress of uploads;
+   *   where there is none, such as in Node, `fetch` does
    */
   constructor({
     url,
-    csrfToken,
+    csrfToken = () => '',
+    token = '',
     fetch = globalThis.fetch,
     XMLHttpRequest = globalThis.XMLHttpRequest,
   }) {
     this.url = url;
     this.csrfToken = csrfToken;
+    this.token = token;
     this.fetch = fetch;
     this.XMLHttpRequest = XMLHttpRequest;
+  }
+
+  /**
+   * Who we are, as the server sees it.
+   * @returns {Promise<Person>}
+   */
+  async me() {
+    return (await this.#ask('GET', 'me/')).json();
   }
 
   /**
@@ -86,9 +101,11 @@ export class Api {
       body.append('images', file);
       body.append('alts', alt);
     }
-    const { status, text: answer } = await upload(`${this.url}rooms/${room}/posts/`, {
+    const path = `rooms/${room}/posts/`;
+    if (!this.XMLHttpRequest) return (await this.#ask('POST', path, { body, signal })).json();
+    const { status, text: answer } = await upload(this.url + path, {
       XMLHttpRequest: this.XMLHttpRequest,
-      headers: { Accept: 'application/json', 'X-CSRFToken': this.csrfToken() },
+      headers: { Accept: 'application/json', ...this.#proof() },
       body,
       onProgress,
       signal,
@@ -139,24 +156,24 @@ export class Api {
   /**
    * @param {string} method
    * @param {string} path
-   * @param {{ json?: object, headers?: Record<string, string>, signal?: AbortSignal }} [options]
+   * @param {{ json?: object, body?: FormData, headers?: Record<string, string>,
+   *   signal?: AbortSignal }} [options]
    */
-  async #ask(method, path, { json, headers = {}, signal } = {}) {
-    const timeout = AbortSignal.timeout(ANSWER_MS);
-    const isRead = method === 'GET';
+  async #ask(method, path, { json, body, headers = {}, signal } = {}) {
+    const timeout = AbortSignal.timeout(body ? UPLOAD_MS : ANSWER_MS);
     const { fetch } = this;
     let response;
     try {
       response = await fetch(this.url + path, {
         method,
-        body: json && JSON.stringify(json),
+        body: body ?? (json && JSON.stringify(json)),
         // Our own If-None-Match stands in for the browser's cache.
         cache: 'no-store',
         credentials: 'same-origin',
         headers: {
           Accept: 'application/json',
           ...(json && { 'Content-Type': 'application/json' }),
-          ...(!isRead && { 'X-CSRFToken': this.csrfToken() }),
+          ...this.#proof(method),
           ...headers,
         },
         signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
@@ -167,6 +184,16 @@ export class Api {
     }
     if (response.ok || response.status === 304) return response;
     throw refusal(response.status, await response.text().catch(() => ''));
+  }
+
+  /**
+   * The headers that say who asks: a program by its token, a page by its cookie, which needs more.
+   * @param {string} [method]
+   * @returns {Record<string, string>}
+   */
+  #proof(method = 'POST') {
+    if (this.token) return { Authorization: `Bearer ${this.token}` };
+    return method === 'GET' ? {} : { 'X-CSRFToken': this.csrfToken() };
   }
 }
 

@@ -6,13 +6,13 @@ import { Emitter } from './emitter.js';
 import { NoAnswerError, RefusedError } from './errors.js';
 import { Poller } from './poller.js';
 import { Socket } from './socket.js';
-import { Subscriptions } from './subscriptions.js';
+import { Subscriptions, TOPICS } from './subscriptions.js';
 
 /** @import { Clock } from './clock.js' */
 /** @import { ConnectionStateName } from './connection-state.js' */
 /** @import { Ending, WebSocketClass } from './socket.js' */
 /** @import { Poll } from './poller.js' */
-/** @import { RoomSubscription } from './subscriptions.js' */
+/** @import { RoomSubscription, TopicSubscription } from './subscriptions.js' */
 /** @import { Hello } from './wire.js' */
 
 /**
@@ -68,6 +68,7 @@ export class Connection extends Emitter {
    * @param {object} options
    * @param {string} options.url of the gateway, ws: or wss:
    * @param {Poll} options.poll
+   * @param {string} [options.token] of a program; pages have their cookie
    * @param {WebSocketClass} [options.WebSocket]
    * @param {Clock} [options.clock]
    * @param {number} [options.pollIntervalMs]
@@ -75,16 +76,20 @@ export class Connection extends Emitter {
   constructor({
     url,
     poll,
+    token = '',
     WebSocket = globalThis.WebSocket,
     clock = systemClock,
     pollIntervalMs = 10_000,
   }) {
     super();
     this.url = url;
+    this.token = token;
     this.WebSocket = WebSocket;
     this.clock = clock;
     this.backoff = new Backoff({ random: clock.random });
     this.subscriptions = new Subscriptions();
+    /** @type {Subscriptions<TopicSubscription>} */
+    this.topics = new Subscriptions(TOPICS);
     this.poller = new Poller({
       poll,
       clock,
@@ -147,6 +152,18 @@ export class Connection extends Emitter {
     return this.#socket?.request(action, fields) ?? Promise.reject(new NoAnswerError('No socket'));
   }
 
+  /**
+   * Asks for a streamed answer over the socket.
+   * @param {string} action
+   * @param {object} fields
+   * @param {(item: any) => void} onItem
+   * @returns {{ end: Promise<any>, cancel: () => void }} `end` rejects as `request` does
+   */
+  stream(action, fields, onItem) {
+    if (this.#socket) return this.#socket.stream(action, fields, onItem);
+    return { end: Promise.reject(new NoAnswerError('No socket')), cancel: () => {} };
+  }
+
   /** Tries at once instead of waiting; makes sure of a connection that looks alive. */
   retryNow() {
     if (this.state === ConnectionState.STOPPED) return;
@@ -165,13 +182,15 @@ export class Connection extends Emitter {
     this.#socketRetryAt = null;
     this.#socket = new Socket({
       url: this.url,
+      token: this.token,
       WebSocket: this.WebSocket,
       clock: this.clock,
       listener: {
         greeted: (hello) => this.#greeted(hello),
         heard: () => this.#heard(),
         received: (frame) => {
-          if (!this.subscriptions.receive(frame)) this.emit('volatile', frame);
+          const isTaken = this.subscriptions.receive(frame) || this.topics.receive(frame);
+          if (!isTaken) this.emit('volatile', frame);
         },
         ended: (ending) => this.#ended(ending),
       },
@@ -184,7 +203,7 @@ export class Connection extends Emitter {
     this.hello = hello;
     this.emit('hello', hello);
     try {
-      await this.subscriptions.resumeOn(socket);
+      await Promise.all([this.subscriptions.resumeOn(socket), this.topics.resumeOn(socket)]);
     } catch (error) {
       // Greeted, but not let in: start over. The end has been told already if the socket is gone.
       if (this.#socket !== socket) return;
@@ -211,6 +230,7 @@ export class Connection extends Emitter {
   #ended({ code, reason, retryAfterMs, wasGreeted }) {
     this.#socket = null;
     this.subscriptions.pause();
+    this.topics.pause();
     this.clock.clearTimeout(this.#steadyTimer);
     const verdict = verdictOf(code);
     if (verdict === Verdict.STOP) {
@@ -235,6 +255,7 @@ export class Connection extends Emitter {
     this.#socket?.abandon();
     this.#socket = null;
     this.subscriptions.pause();
+    this.topics.pause();
     this.poller.stop();
     this.clock.clearTimeout(this.#retryTimer);
     this.clock.clearTimeout(this.#steadyTimer);

@@ -39,3 +39,16 @@ export class CancelledError extends Error {
     this.name = 'CancelledError';
   }
 }
+
+/** The connection is over for good: the server said not to come back, or we closed it. */
+export class StoppedError extends Error {
+  /**
+   * @param {number} code the close code, or the HTTP status of a refusal
+   * @param {string} reason
+   */
+  constructor(code, reason) {
+    super(reason);
+    this.name = 'StoppedError';
+    this.code = code;
+  }
+}

@@ -6,7 +6,7 @@ export { systemClock } from './clock.js';
 export { Verdict, verdictOf } from './close-codes.js';
 export { Connection } from './connection.js';
 export { ConnectionState } from './connection-state.js';
-export { CancelledError, NoAnswerError, RefusedError } from './errors.js';
+export { CancelledError, NoAnswerError, RefusedError, StoppedError } from './errors.js';
 export { Outbox } from './outbox.js';
 export { hasReacted } from './reactions.js';
 export { Room } from './room.js';

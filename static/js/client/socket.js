@@ -4,6 +4,8 @@ import { PendingReplies } from './replies.js';
 /** @import { Hello } from './wire.js' */
 
 export const SUBPROTOCOL = 'picturegram.v1.json';
+/** Carries a program's token: browsers cannot set headers on a WebSocket. Never echoed. */
+const BEARER = 'picturegram.bearer.';
 
 /**
  * Why a socket is over. `code` 1006 stands for everything that has no close frame, our own
@@ -58,6 +60,8 @@ export class Socket {
   #silenceMs = 60_000;
   /** @type {{ reason: string, retryAfterMs: number | null }} */
   #farewell = { reason: '', retryAfterMs: null };
+  /** What the WebSocket said was wrong; browsers say nothing. */
+  #complaint = '';
 
   /**
    * @param {object} options
@@ -65,6 +69,7 @@ export class Socket {
    * @param {WebSocketClass} options.WebSocket
    * @param {Clock} options.clock
    * @param {SocketListener} options.listener
+   * @param {string} [options.token] of a program; pages have their cookie
    * @param {number} [options.helloTimeoutMs] an upgrade that leads to no hello is a failed one
    * @param {number} [options.probeTimeoutMs]
    */
@@ -73,6 +78,7 @@ export class Socket {
     WebSocket,
     clock,
     listener,
+    token = '',
     helloTimeoutMs = 10_000,
     probeTimeoutMs = 5_000,
   }) {
@@ -82,7 +88,8 @@ export class Socket {
     this.replies = new PendingReplies(clock);
     this.#deadline = clock.setTimeout(() => this.#end(ABNORMAL, 'no hello'), helloTimeoutMs);
     try {
-      this.#webSocket = new WebSocket(url, [SUBPROTOCOL]);
+      const protocols = token ? [SUBPROTOCOL, BEARER + token] : [SUBPROTOCOL];
+      this.#webSocket = new WebSocket(url, protocols);
     } catch (error) {
       // A browser refuses at once what its policy forbids; the caller is still being built.
       clock.clearTimeout(this.#deadline);
@@ -90,6 +97,8 @@ export class Socket {
       return;
     }
     this.#webSocket.onmessage = (event) => this.#receive(event.data);
+    // Node's `ws` ends the process over an error that nobody listens for.
+    this.#webSocket.onerror = (event) => (this.#complaint = event.message ?? '');
     this.#webSocket.onclose = (event) => this.#end(event.code, event.reason || '');
   }
 
@@ -113,6 +122,23 @@ export class Socket {
     const { id, result } = this.replies.expect(action, timeoutMs);
     if (!this.send({ action, request_id: id, ...fields })) this.replies.abandon();
     return result;
+  }
+
+  /**
+   * Asks for a streamed answer.
+   * @param {string} action
+   * @param {object} fields
+   * @param {(item: any) => void} onItem
+   * @param {number} [timeoutMs] of silence
+   * @returns {{ end: Promise<any>, cancel: () => void }}
+   */
+  stream(action, fields, onItem, timeoutMs = 10_000) {
+    const { id, result } = this.replies.expect(action, timeoutMs, onItem);
+    if (!this.send({ action, request_id: id, ...fields })) this.replies.abandon();
+    const cancel = () => {
+      if (this.replies.forget(id)) this.send({ action: 'cancel', request_id: id });
+    };
+    return { end: result, cancel };
   }
 
   /** Asks whether anybody is still there; ends the socket if no frame comes in time. */
@@ -200,7 +226,7 @@ export class Socket {
     this.#webSocket = null;
     this.listener.ended({
       code,
-      reason: this.#farewell.reason || reason,
+      reason: this.#farewell.reason || reason || this.#complaint,
       retryAfterMs: this.#farewell.retryAfterMs,
       wasGreeted: this.#wasGreeted,
     });

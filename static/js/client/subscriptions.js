@@ -1,7 +1,7 @@
 import { NoAnswerError, RefusedError } from './errors.js';
 
 /** @import { Socket } from './socket.js' */
-/** @import { Position, Replay, RoomEvent } from './wire.js' */
+/** @import { Position, Replay, RoomEvent, TopicEvent, TopicPosition } from './wire.js' */
 
 /**
  * How an event fits the place where the reader stands.
@@ -18,6 +18,7 @@ export const Fit = /** @type {const} */ ({
 /** @typedef {typeof Fit[keyof typeof Fit]} FitName */
 
 /** @typedef {{ room: string, epoch: string, seq: number, reason: string }} Gap */
+/** @typedef {{ topic: string, epoch: string, offset: number, reason: string }} TopicGap */
 
 /**
  * Somebody who follows a room. The position is theirs; the connection only asks for it.
@@ -29,51 +30,92 @@ export const Fit = /** @type {const} */ ({
  * @property {(reason: string) => void} lose the room is not theirs to see any more
  */
 
-/** The rooms one client follows, and the care that each gets every event once and in order. */
+/**
+ * Somebody who follows a topic.
+ * @typedef {object} TopicSubscription
+ * @property {string} topic
+ * @property {() => TopicPosition} position
+ * @property {(event: TopicEvent) => FitName} deliver applies the event if it is the next one
+ * @property {(gap: TopicGap) => void} gap
+ * @property {(reason: string) => void} lose
+ */
+
+/**
+ * How rooms and topics differ on the wire.
+ * @typedef {object} Kind
+ * @property {'rooms' | 'topics'} plural the member of subscribe
+ * @property {'room' | 'id'} id names one in subscribe
+ * @property {'room' | 'topic'} name names one in an event
+ * @property {'seq' | 'offset'} number
+ */
+
+/** @type {Kind} */
+export const ROOMS = { plural: 'rooms', id: 'room', name: 'room', number: 'seq' };
+/** @type {Kind} */
+export const TOPICS = { plural: 'topics', id: 'id', name: 'topic', number: 'offset' };
+
+/**
+ * The rooms, or the topics, that one client follows, and the care that each gets every event once
+ * and in order.
+ * @template {RoomSubscription | TopicSubscription} [S=RoomSubscription]
+ */
 export class Subscriptions {
-  /** @type {Map<string, RoomSubscription>} */
-  #rooms = new Map();
+  /** @type {Map<string, S>} */
+  #all = new Map();
   /** @type {Socket | null} */
   #socket = null;
-  /** Rooms whose replay is on its way; their live events wait behind it on the server.
+  /** Those whose replay is on its way; their live events wait behind it on the server.
    * @type {Set<string>} */
   #resuming = new Set();
-  /** The highest seq heard of, per room.
+  /** The highest number heard of, by name.
    * @type {Map<string, number>} */
   #heads = new Map();
+
+  /** @param {Kind} [kind] */
+  constructor(kind = ROOMS) {
+    this.kind = kind;
+  }
+
   all() {
-    return this.#rooms.values();
+    return this.#all.values();
   }
 
-  /** @param {RoomSubscription} subscription */
+  /** @param {string} name */
+  has(name) {
+    return this.#all.has(name);
+  }
+
+  /** @param {S} subscription */
   add(subscription) {
-    this.#rooms.set(subscription.room, subscription);
-    if (this.#socket) this.#resume(subscription.room);
+    const name = this.#nameIn(subscription);
+    this.#all.set(name, subscription);
+    this.catchUp(name);
   }
 
-  /** @param {string} room */
-  remove(room) {
-    if (this.#rooms.delete(room)) this.#socket?.send({ action: 'unsubscribe', rooms: [room] });
+  /** @param {string} name */
+  remove(name) {
+    if (!this.#all.delete(name)) return;
+    this.#socket?.send({ action: 'unsubscribe', [this.kind.plural]: [this.#asked(name)] });
   }
 
   /**
-   * @param {string} room
+   * @param {string} name
    * @param {string} reason
    */
-  lose(room, reason) {
-    const subscription = this.#rooms.get(room);
-    this.#rooms.delete(room);
+  lose(name, reason) {
+    const subscription = this.#all.get(name);
+    this.#all.delete(name);
     subscription?.lose(reason);
   }
 
   /**
-   * Takes up every room on a freshly opened socket.
+   * Takes up every one on a freshly opened socket.
    * @param {Socket} socket
    * @returns {Promise<void>} rejects with NoAnswerError or RefusedError when it did not come to it
    */
   async resumeOn(socket) {
     this.#socket = socket;
-    await this.#ask([...this.#rooms.keys()]);
+    await this.#ask([...this.#all.keys()]);
   }
 
   /** The socket is gone; positions stay. */
@@ -85,71 +127,74 @@ export class Subscriptions {
 
   /**
    * @param {any} frame
-   * @returns {boolean} whether it was about a room's log
+   * @returns {boolean} whether it was about one of ours, or a log of our kind
    */
   receive(frame) {
-    if (frame.type === 'heartbeat') this.#compareHeads(frame.heads ?? {});
-    else if (frame.type === 'gap') this.#rooms.get(frame.room)?.gap(frame);
-    else if (frame.type === 'unsubscribed') this.lose(frame.room, frame.reason ?? '');
-    else if (frame.seq && frame.room) this.#deliver(frame);
-    else return false;
+    const { name, number } = this.kind;
+    if (frame.type === 'heartbeat') {
+      if (this.kind === ROOMS) this.#compareHeads(frame.heads ?? {});
+    } else if (!frame[name]) return false;
+    else if (frame.type === 'gap') this.#all.get(frame[name])?.gap(frame);
+    else if (frame.type === 'unsubscribed') this.lose(frame[name], frame.reason ?? '');
+    else if (!frame[number] || (this.kind === TOPICS && !this.#all.has(frame[name]))) return false;
+    else this.#deliver(frame);
     return true;
   }
 
   /**
-   * Takes the answer of subscribe or of a poll for one room.
-   * @param {Replay} replay
+   * Takes the answer of subscribe or of a poll for one of them.
+   * @param {any} replay
    */
   take(replay) {
-    const subscription = this.#rooms.get(replay.room);
+    const name = replay[this.kind.id];
+    const subscription = this.#all.get(name);
     if (!subscription) return;
     if (replay.error) {
-      this.lose(replay.room, replay.error.code);
+      this.lose(name, replay.error.code);
       return;
     }
     if (replay.recovered === false) {
-      subscription.gap({ ...replay, reason: replay.reason ?? '' });
+      subscription.gap({ ...replay, [this.kind.name]: name, reason: replay.reason ?? '' });
       return;
     }
     for (const event of replay.events) subscription.deliver(event);
   }
 
-  /** @param {RoomEvent} event */
-  #deliver(event) {
-    const subscription = this.#rooms.get(event.room);
-    if (subscription?.deliver(event) !== Fit.HOLE) return;
-    this.#heads.set(event.room, Math.max(event.seq, this.#heads.get(event.room) ?? 0));
-    this.#resume(event.room);
-  }
-
-  /** @param {string} room */
-  #resume(room) {
-    if (this.#resuming.has(room)) return;
+  /** Asks for what came after its position, if there is a socket. @param {string} name */
+  catchUp(name) {
+    if (!this.#socket || this.#resuming.has(name)) return;
     // A lost answer is the socket's end before long, and its end begins everything anew.
-    this.#ask([room]).catch(() => this.#socket?.probe());
+    this.#ask([name]).catch(() => this.#socket?.probe());
   }
 
-  /** @param {string[]} rooms */
-  async #ask(rooms) {
+  /** @param {any} event */
+  #deliver(event) {
+    const name = event[this.kind.name];
+    const number = event[this.kind.number];
+    if (this.#all.get(name)?.deliver(event) !== Fit.HOLE) return;
+    this.#heads.set(name, Math.max(number, this.#heads.get(name) ?? 0));
+    this.catchUp(name);
+  }
+
+  /** @param {string[]} names */
+  async #ask(names) {
     const socket = this.#socket;
-    if (!socket || !rooms.length) return;
-    const positions = rooms.map((room) => ({
-      room,
-      .../** @type {RoomSubscription} */ (this.#rooms.get(room)).position(),
-    }));
-    for (const room of rooms) this.#resuming.add(room);
+    if (!socket || !names.length) return;
+    const asked = names.map((name) => ({ ...this.#asked(name), ...this.#all.get(name)?.position() }));
+    for (const name of names) this.#resuming.add(name);
     try {
-      const result = await socket.request('subscribe', { rooms: positions });
+      const result = await socket.request('subscribe', { [this.kind.plural]: asked });
       if (this.#socket !== socket) throw new NoAnswerError('The connection was lost');
-      for (const replay of result.rooms ?? []) this.take(replay);
+      for (const replay of result[this.kind.plural] ?? []) this.take(replay);
     } catch (error) {
       if (!(error instanceof RefusedError) || error.isPassing) throw error;
-      // Not one of them could be had.
-      for (const room of rooms) this.lose(room, error.code);
+      if (names.length === 1) this.lose(/** @type {string} */ (names[0]), error.code);
+      // One that cannot be had refuses them all.
+      else for (const name of names) await this.#ask([name]);
     } finally {
-      for (const room of rooms) this.#resuming.delete(room);
+      for (const name of names) this.#resuming.delete(name);
     }
-    this.#catchUp();
+    this.#catchUpAll();
   }
 
   /**
@@ -157,16 +202,26 @@ export class Subscriptions {
    * @param {Record<string, number>} heads
    */
   #compareHeads(heads) {
-    for (const [room, seq] of Object.entries(heads)) this.#heads.set(room, seq);
-    this.#catchUp();
+    for (const [name, number] of Object.entries(heads)) this.#heads.set(name, number);
+    this.#catchUpAll();
   }
 
-  /** Resumes the rooms of which more has been heard than has come. */
-  #catchUp() {
-    for (const [room, head] of this.#heads) {
-      const subscription = this.#rooms.get(room);
-      if (subscription && subscription.position().seq < head) this.#resume(room);
+  /** Resumes those of which more has been heard than has come. */
+  #catchUpAll() {
+    for (const [name, head] of this.#heads) {
+      const position = /** @type {any} */ (this.#all.get(name)?.position());
+      if (position && position[this.kind.number] < head) this.catchUp(name);
     }
     this.#heads.clear();
+  }
+
+  /** What names one in subscribe and unsubscribe. @param {string} name */
+  #asked(name) {
+    return { [this.kind.id]: name };
+  }
+
+  /** @param {S} subscription */
+  #nameIn(subscription) {
+    return 'topic' in subscription ? subscription.topic : subscription.room;
   }
 }

@@ -9,6 +9,13 @@
  */
 
 /**
+ * Where a reader stands in a topic.
+ * @typedef {object} TopicPosition
+ * @property {string} epoch
+ * @property {number} offset
+ */
+
+/**
  * @typedef {object} Person
  * @property {number} id
  * @property {string} username
@@ -89,6 +96,17 @@
  * @property {Person | null} actor
  * @property {string} [client_id] on post.created
  * @property {any} data depends on `type`; see docs/protocol.md
+ */
+
+/**
+ * What a producer published. Kept for a short while only, to bridge reconnects.
+ * @typedef {object} TopicEvent
+ * @property {'event'} type
+ * @property {string} message_type
+ * @property {string} payload JSON text
+ * @property {string} topic
+ * @property {string} epoch
+ * @property {number} offset
  */
 
 /**
