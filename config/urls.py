@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.urls import include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from chat.api.socket_docs import AsyncApiView
+from chat.api.socket_docs import AsyncApiView, socket_docs
 from chat.api.views import NowhereView
 from posts.media import PictureView
 
@@ -29,6 +29,7 @@ urlpatterns = [
     path("api/", include("posts.api.urls")),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", api_docs, name="docs"),
+    path("api/docs/socket/", socket_docs, name="socket-docs"),
     path("api/asyncapi.json", AsyncApiView.as_view(), name="asyncapi"),
     re_path(r"^api/", NowhereView.as_view()),
     path("media/pictures/<uuid:picture_id>/<str:name>", PictureView.as_view()),

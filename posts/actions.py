@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from typing import Annotated, Any
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
@@ -12,7 +12,7 @@ from chat.access import Viewer, access_room
 from chat.models import Room
 from chat.realtime.database import in_database
 from chat.realtime.router import Done, Request, router
-from chat.shapes import Seq, Slug
+from chat.shapes import Examples, Seq, Slug
 from posts import search_actions, services  # noqa: F401  (the first registers its own)
 from posts.models import Post
 from posts.representation import post_data, posts_data
@@ -26,15 +26,29 @@ HISTORY_BATCH = 20
 
 class Create(Struct):
     room: Slug
+    # At most `post_text_max` characters.
     text: str
+    # The post that this one answers, in the same room.
     reply_to: PostId | None = None
+    # Your own key, of at most 64 characters: the same one again returns the first result.
     client_id: str | UnsetType = UNSET
+
+    examples: ClassVar[Examples] = ({"room": "lobby", "text": "Hello", "client_id": "hello-1"},)
+    refusals: ClassVar[Mapping[str, str]] = {
+        "idempotency_conflict": "This `client_id` was used before, with another body."
+    }
 
 
 class Edit(Struct):
     id: PostId
+    # The new text; without it, the text stays.
     text: str | UnsetType = UNSET
+    # The pictures' descriptions in their order; without it, they stay.
     alts: list[str] | UnsetType = UNSET
+
+    examples: ClassVar[Examples] = (
+        {"id": "01956f3c-8a51-7c3e-9b1f-2f6f0c9d1e11", "text": "Sunset over the old harbour"},
+    )
 
 
 class Delete(Struct):
@@ -43,12 +57,19 @@ class Delete(Struct):
 
 class React(Struct):
     post_id: PostId
+    # One emoji, of at most 32 bytes in UTF-8.
     emoji: str
+
+    refusals: ClassVar[Mapping[str, str]] = {
+        "conflict": "The post has as many different emoji as it may."
+    }
 
 
 class History(Struct):
     room: Slug
+    # Posts with a lower `seq`, newest first.
     before_seq: Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)] | UnsetType = UNSET
+    # Posts with a higher `seq`, oldest first.
     after_seq: Seq | UnsetType = UNSET
     limit: Annotated[int, msgspec.Meta(ge=1, le=100)] = 50
 

@@ -68,13 +68,13 @@ class Post(Struct):
     # As known when this was written or read.
     author: Person
     text: Annotated[str, msgspec.Meta(examples=["Sunset over the harbour"])]
-    images: list[Image]
+    images: Annotated[list[Image], msgspec.Meta(examples=[[]])]
     # The post that this one answers, in the same room. It may be gone.
     reply_to: Annotated[Uuid | None, msgspec.Meta(examples=[None])]
     # The author's own key for this post, or the one that the server made.
     client_id: Annotated[str, msgspec.Meta(examples=["c-1"])]
     # In the order of their first use.
-    reactions: list[Reactions]
+    reactions: Annotated[list[Reactions], msgspec.Meta(examples=[[]])]
     # Strictly rising within a room.
     created_at: Time
     edited_at: Annotated[Time | None, msgspec.Meta(examples=[None])]

@@ -6,14 +6,18 @@ import hashlib
 from functools import lru_cache
 
 import msgspec
-from django.http import HttpResponse
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
 from rest_framework.request import Request
 
 from chat.api.caching import is_known, revalidated
 from chat.api.views import ApiView
 from chat.gateway.description.asyncapi import asyncapi
 from chat.gateway.description.catalogue import catalogue
+from chat.gateway.description.page import console_start, page
 
 
 @lru_cache(maxsize=16)
@@ -31,3 +35,18 @@ class AsyncApiView(ApiView):
         if is_known(request, etag):
             return revalidated(HttpResponse(status=304), etag)
         return revalidated(HttpResponse(body, content_type="application/json"), etag)
+
+
+@require_safe
+def socket_docs(request: HttpRequest) -> HttpResponse:
+    """Show the description to people, with a console that talks to the gateway."""
+    host, is_secure = request.get_host(), request.is_secure()
+    described = catalogue()
+    context = {
+        "page": page(described),
+        "console_start": console_start(described),
+        "room": settings.LOBBY_SLUG,
+        "site_url": f"http{'s' if is_secure else ''}://{host}",
+        "socket_url": f"ws{'s' if is_secure else ''}://{host}/ws/",
+    }
+    return render(request, "docs/socket.html", context)

@@ -18,6 +18,7 @@ from chat.gateway.description.codes import Closing, ErrorCode, closings, error_c
 from chat.gateway.description.examples import example_of
 from chat.gateway.description.refusals import refusals_of
 from chat.gateway.description.schemas import Schema, Schemas, alternatives
+from chat.gateway.topics.shapes import TopicGap, TopicLost
 from chat.realtime import frames
 from chat.realtime.consumer import DIALECTS
 from chat.realtime.events import REGISTRY, VOLATILE
@@ -27,12 +28,18 @@ CONTROL = (
     frames.Hello,
     frames.Heartbeat,
     frames.Gap,
+    TopicGap,
     frames.Unsubscribed,
+    TopicLost,
     frames.Disconnect,
 )
 ANSWERS = (frames.Reply, frames.StreamItem, frames.StreamEnd, frames.Refusal)
 # What groups of actions are called, by the module that registers them; others by its name.
-GROUPS = {"chat.actions": "Connection", "posts.actions": "Posts"}
+GROUPS = {
+    "chat.actions": "Connection",
+    "chat.room_actions": "Rooms",
+    "posts.actions": "Posts",
+}
 REQUEST_ID = 7
 
 
@@ -168,6 +175,8 @@ def _volatile(name: str, event: type[Any], shape: Any, schemas: Schemas) -> Even
 def _frame(struct: type[msgspec.Struct], schemas: Schemas) -> FrameEntry:
     schema = schemas.resolved(schemas.of(struct))
     name = schema["properties"].get("type", {}).get("enum", [struct.__name__])[0]
+    if "topic" in schema["properties"]:
+        name += ".topic"  # frames of rooms and topics share their types
     example = _example(struct, schema, schemas)
     return FrameEntry(name, inspect.getdoc(struct) or "", schema, example)
 

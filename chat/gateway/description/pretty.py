@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 # Characters that a line of an example may have.
-WIDTH = 74
+WIDTH = 78
 TOKEN = re.compile(
     r'(?P<key>"(?:[^"\\]|\\.)*")(?=:)|(?P<string>"(?:[^"\\]|\\.)*")'
     r"|(?P<number>-?\d[\d.eE+-]*)|(?P<word>true|false|null)"
@@ -22,28 +22,19 @@ def pretty(value: object, indent: int = 0) -> str:
     flat = json.dumps(value, ensure_ascii=False)
     if len(flat) + indent <= WIDTH or not value or not isinstance(value, dict | list):
         return flat
-    inner = " " * (indent + 2)
+    inner = indent + 2
     if isinstance(value, dict):
         pieces = [
-            f"{json.dumps(name, ensure_ascii=False)}: {pretty(each, indent + 2)}"
+            f"{json.dumps(name, ensure_ascii=False)}: {pretty(each, inner)}"
             for name, each in value.items()
         ]
-        return f"{{\n{inner}{_filled(pieces, indent + 2)}\n{' ' * indent}}}"
-    pieces = [pretty(each, indent + 2) for each in value]
-    return f"[\n{inner}{_filled(pieces, indent + 2)}\n{' ' * indent}]"
+        return _broken("{", pieces, "}", indent)
+    return _broken("[", [pretty(each, inner) for each in value], "]", indent)
 
 
-def _filled(pieces: Iterable[str], indent: int) -> str:
-    """Put short pieces beside one another, as a person would."""
-    lines: list[str] = []
-    for piece in pieces:
-        if lines and "\n" not in piece + lines[-1]:
-            beside = f"{lines[-1]}, {piece}"
-            if len(beside) + indent <= WIDTH:
-                lines[-1] = beside
-                continue
-        lines.append(piece)
-    return (",\n" + " " * indent).join(lines)
+def _broken(opening: str, pieces: Sequence[str], closing: str, indent: int) -> str:
+    inner = "\n" + " " * (indent + 2)
+    return f"{opening}{inner}{f',{inner}'.join(pieces)}\n{' ' * indent}{closing}"
 
 
 def coloured(text: str) -> SafeString:

@@ -17,6 +17,7 @@ from chat.gateway.description.catalogue import Catalogue, catalogue
 from chat.gateway.description.codes import COME_BACK, RESUME, STOP, advice
 from chat.gateway.description.comments import field_comments
 from chat.gateway.description.examples import example_of
+from chat.gateway.description.limit_words import described_limits
 from chat.gateway.description.pretty import coloured, pretty
 from chat.gateway.description.schemas import Schemas
 from chat.gateway.description.tables import limits_of, rows, type_of
@@ -143,6 +144,8 @@ def test_every_code_says_what_it_means(described: Catalogue) -> None:
         assert closing.meaning, f"{SAYS_NOTHING} the close code {closing.code}."
     for error in described.errors:
         assert error.meaning, f"{SAYS_NOTHING} the error {error.code}."
+    for limit in described_limits():
+        assert limit.meaning, f"{SAYS_NOTHING} the limit {limit.name}."
 
 
 @pytest.mark.parametrize(
@@ -260,11 +263,12 @@ def test_tables_say_types_and_limits_in_words() -> None:
 
 
 def test_examples_are_broken_where_they_are_too_wide() -> None:
-    wide = {"text": "x" * 60, "numbers": list(range(30)), "none": {}, "small": {"a": 1}}
+    wide = {"text": "x" * 60, "numbers": list(range(5)), "none": {}, "small": {"a": 1}}
     text = pretty(wide)
     assert json.loads(text) == wide
-    assert max(map(len, text.splitlines())) <= 76
-    assert text.endswith('\n  "none": {}, "small": {"a": 1}\n}')
+    assert max(map(len, text.splitlines())) <= 80
+    assert text.endswith('\n  "none": {},\n  "small": {"a": 1}\n}')
+    assert pretty({"a": [1, 2]}) == '{"a": [1, 2]}'
 
 
 def test_colours_change_no_text_and_let_no_markup_through() -> None:
