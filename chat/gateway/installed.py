@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from chat.gateway import (
+    presence,
     remote,
     table,
 )
 from chat.gateway.handlers import mounting
+from chat.gateway.topics import actions as topic_actions
 
 __all__ = [
     "mounting",
+    "presence",
     "remote",
     "table",
 ]
