@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# Refused requests in a row before a socket that goes on regardless is closed.
+# Requests refused beyond those let through, before a socket that goes on regardless is closed. In a
+# row they would never be so many: a flood, too, has some let through.
 REFUSALS_MAX = 200
 # Streams and calls of routes that one connection may have under way.
 JOBS_MAX = 8
@@ -104,7 +105,7 @@ class Dialog:
     def _spend_token(self) -> RateLimited | None:
         wait_ms = self._bucket.take()
         if not wait_ms:
-            self._refusal_count = 0
+            self._refusal_count = max(0, self._refusal_count - 1)
             return None
         self._refusal_count += 1
         if self._refusal_count > REFUSALS_MAX:

@@ -13,6 +13,9 @@ from twisted.internet import tcp
 from config.hardening.daphne_flow import Flow
 from config.hardening.limits import ABORT, CLOSE_S
 
+# Seconds in which the application accepts or refuses. The 5 of the command line are over before it
+# knows that its database is lost, and a handler of `$connect` may take 29.
+HANDSHAKE_S = 35
 # Messages the application has not taken yet; above it the transport is not read until half.
 INPUT_MESSAGES_MAX = 32
 # Unsent bytes written on top of a congested transport by an application that does not wait.
@@ -183,6 +186,8 @@ class SocketFactory(WebSocketFactory):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        server = self.server_class
+        server.websocket_connect_timeout = max(server.websocket_connect_timeout, HANDSHAKE_S)
         # By the text's identity, which is its own for as long as it is kept here.
         self._frames: dict[int, tuple[str, bytes]] = {}
 
@@ -190,6 +195,8 @@ class SocketFactory(WebSocketFactory):
         for name in ("maxMessagePayloadSize", "maxFramePayloadSize"):
             options[name] = min(options.get(name) or self.message_bytes_max, self.message_bytes_max)
         options["autoPingTimeout"] = min(options.get("autoPingTimeout") or PONG_S, PONG_S)
+        timeout_s = max(options.get("openHandshakeTimeout") or 0, HANDSHAKE_S)
+        options["openHandshakeTimeout"] = timeout_s
         super().setProtocolOptions(
             **options, versions=[13], failByDrop=False, closeHandshakeTimeout=CLOSE_S
         )
