@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 from django.conf import settings
@@ -24,6 +24,7 @@ from chat.realtime.frames import RoomReplay
 from chat.realtime.replay import Replay, ReplayBudget
 from chat.realtime.room_state import Subscription
 from chat.realtime.router import ANSWERED, Request, router
+from chat.shapes import Examples
 from chat.shapes import Seq as Seq
 from chat.shapes import Slug as Slug
 
@@ -57,9 +58,25 @@ class Subscribe(Selectors):
     # Whether what is named takes the place of all that was subscribed of its kind.
     replace: bool = False
 
+    examples: ClassVar[Examples] = (
+        {"rooms": ["lobby"]},
+        {"rooms": [{"room": "lobby", "epoch": "k3", "seq": 41}]},
+        {"id": "stats/email-campaign/1"},
+        {
+            "subscriptions": [
+                {
+                    "event_type": "NESClick",
+                    "filter_field": "color",
+                    "filter_expr": "blue",
+                    "desired_fields": ["button", "color"],
+                }
+            ]
+        },
+    )
+
 
 class Unsubscribe(Selectors):
-    pass
+    examples: ClassVar[Examples] = ({"rooms": ["lobby"]},)
 
 
 class Subscribed(Struct):
@@ -72,6 +89,23 @@ class Subscribed(Struct):
     # All filters of the connection.
     subscriptions: list[EventFilter] | UnsetType = UNSET
 
+    examples: ClassVar[Examples] = (
+        {"rooms": [{"room": "lobby", "epoch": "k3", "seq": 42, "recovered": None, "events": []}]},
+        {"rooms": [{"room": "lobby", "epoch": "k3", "seq": 41, "recovered": True, "events": []}]},
+        {
+            "topics": [
+                {
+                    "id": "stats/email-campaign/1",
+                    "epoch": "r8",
+                    "offset": 17,
+                    "recovered": None,
+                    "events": [],
+                }
+            ]
+        },
+        {"subscriptions": Subscribe.examples[3]["subscriptions"]},
+    )
+
 
 class Unsubscribed(Struct):
     """The kinds that the request names."""
@@ -82,6 +116,8 @@ class Unsubscribed(Struct):
     topics: list[TopicId] | UnsetType = UNSET
     # The filters that are left.
     subscriptions: list[EventFilter] | UnsetType = UNSET
+
+    examples: ClassVar[Examples] = ({"rooms": ["lobby"]},)
 
 
 class Ping(Struct):

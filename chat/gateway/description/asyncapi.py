@@ -10,7 +10,7 @@ from typing import Any
 from django.conf import settings
 
 from chat.gateway.description.catalogue import ActionEntry, Catalogue, EventEntry, FrameEntry
-from chat.gateway.description.schemas import Schema
+from chat.gateway.description.schemas import Schema, Schemas
 from chat.limits import limits
 from chat.realtime.envelope import JSON, MSGPACK
 from chat.realtime.identity import BEARER_PROTOCOL
@@ -115,24 +115,18 @@ def _messages(catalogue: Catalogue) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for action in catalogue.actions:
         found[f"{action.name}.request"] = _request(action)
-        found[_answer_name(action)] = _answer(action)
+        if not action.is_stream:
+            found[f"{action.name}.reply"] = _reply(action)
+        if action.is_stream or action.may_stream:
+            found[f"{action.name}.item"] = _item(action)
     for event in catalogue.events:
         found[event.name] = _event(event, catalogue.envelope)
     for event in catalogue.volatile:
-        found[event.name] = _volatile(event)
+        found[event.name] = _volatile(event, catalogue.schemas)
     for frame in (*catalogue.control, *catalogue.answers):
-        if frame.name in ("Reply", "StreamItem"):
-            continue  # each action has its own
-        found[_frame_name(frame)] = _control(frame)
+        if frame.name not in ("reply", "item"):  # each action has its own
+            found[frame.name] = _control(frame)
     return found
-
-
-def _answer_name(action: ActionEntry) -> str:
-    return f"{action.name}.{'item' if action.is_stream else 'reply'}"
-
-
-def _frame_name(frame: FrameEntry) -> str:
-    return {"Refusal": "error", "StreamEnd": "done"}.get(frame.name, frame.name)
 
 
 def _request(action: ActionEntry) -> dict[str, Any]:
@@ -155,20 +149,35 @@ def _request(action: ActionEntry) -> dict[str, Any]:
     )
 
 
-def _answer(action: ActionEntry) -> dict[str, Any]:
-    properties: dict[str, Schema] = {"request_id": REQUEST_ID}
-    if not action.is_stream:
-        properties |= {"action": {"const": action.name}, "ok": {"const": True}}
-    required = ["request_id"] if action.is_stream else ["action", "ok"]
+def _reply(action: ActionEntry) -> dict[str, Any]:
     return _message(
-        _answer_name(action),
-        f"{'One item of the answer' if action.is_stream else 'The answer'} to `{action.name}`.",
+        f"{action.name}.reply",
+        f"The answer to `{action.name}`.",
         {
             "type": "object",
-            "required": [*required, "result"],
-            "properties": {**properties, "result": action.result},
+            "required": ["action", "ok", "result"],
+            "properties": {
+                "request_id": REQUEST_ID,
+                "action": {"const": action.name},
+                "ok": {"const": True},
+                "result": action.result,
+            },
         },
-        [action.reply],
+        action.replies,
+        correlationId=CORRELATION,
+    )
+
+
+def _item(action: ActionEntry) -> dict[str, Any]:
+    return _message(
+        f"{action.name}.item",
+        f"One item of the streamed answer to `{action.name}`.",
+        {
+            "type": "object",
+            "required": ["request_id", "result"],
+            "properties": {"request_id": REQUEST_ID, "result": action.item},
+        },
+        [action.item_example],
         correlationId=CORRELATION,
     )
 
@@ -183,18 +192,19 @@ def _event(event: EventEntry, envelope: Schema) -> dict[str, Any]:
     return _message(event.name, event.description, payload, [event.example])
 
 
-def _volatile(event: EventEntry) -> dict[str, Any]:
-    kind = {
+def _volatile(event: EventEntry, schemas: Schemas) -> dict[str, Any]:
+    shape = schemas.resolved(event.shape)
+    payload = {
         "type": "object",
-        "required": ["type"],
-        "properties": {"type": {"const": event.name}},
+        "required": ["type", *shape.get("required", ())],
+        "properties": {"type": {"const": event.name}, **shape.get("properties", {})},
     }
-    payload = {"allOf": [kind, event.shape]} if event.shape else kind
-    return _message(event.name, event.description, payload, [event.example], **{"x-volatile": True})
+    more = {"x-volatile": True}
+    return _message(event.name, event.description, payload, [event.example], **more)
 
 
 def _control(frame: FrameEntry) -> dict[str, Any]:
-    return _message(_frame_name(frame), frame.description, frame.schema, [frame.example])
+    return _message(frame.name, frame.description, frame.schema, [frame.example])
 
 
 def _message(
@@ -275,7 +285,7 @@ def _operations(catalogue: Catalogue) -> dict[str, Any]:
     sent = {
         "events": ("What happened in a subscribed room.", [each.name for each in catalogue.events]),
         "volatile": ("What passes; may be lost.", [each.name for each in catalogue.volatile]),
-        "control": ("The protocol's own.", [_frame_name(each) for each in catalogue.control]),
+        "control": ("The protocol's own.", [each.name for each in catalogue.control]),
     }
     for name, (summary, names) in sent.items():
         operations[f"send.{name}"] = {
@@ -289,7 +299,11 @@ def _operations(catalogue: Catalogue) -> dict[str, Any]:
 
 def _asked(action: ActionEntry) -> dict[str, Any]:
     is_streaming = action.is_stream or action.may_stream
-    answers = [_answer_name(action), *(["done"] if is_streaming else []), "error"]
+    answers = [
+        *([] if action.is_stream else [f"{action.name}.reply"]),
+        *([f"{action.name}.item", "done"] if is_streaming else []),
+        "error",
+    ]
     return {
         "action": "receive",
         "channel": {"$ref": "#/channels/gateway"},

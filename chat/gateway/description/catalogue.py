@@ -9,7 +9,8 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, reduce
+from operator import or_
 from typing import Any
 
 import msgspec
@@ -33,7 +34,13 @@ CONTROL = (
     TopicLost,
     frames.Disconnect,
 )
-ANSWERS = (frames.Reply, frames.StreamItem, frames.StreamEnd, frames.Refusal)
+# Answers have no type: what is in them tells them apart.
+ANSWERS: dict[str, type[msgspec.Struct]] = {
+    "reply": frames.Reply,
+    "item": frames.StreamItem,
+    "done": frames.StreamEnd,
+    "error": frames.Refusal,
+}
 # What groups of actions are called, by the module that registers them; others by its name.
 GROUPS = {
     "chat.actions": "Connection",
@@ -52,14 +59,19 @@ class ActionEntry:
     description: str
     scope: str
     is_stream: bool
-    # Whether it answers as a stream when it is asked to.
+    # Whether it answers as a stream only when it is asked to.
     may_stream: bool
     # Of its own fields, without `action` and `request_id`.
     body: Schema
-    # Of one item, where it is a stream.
+    # Empty for what only ever streams.
     result: Schema
+    # Of one item of a stream; empty for what never streams.
+    item: Schema
     requests: Sequence[dict[str, Any]]
-    reply: dict[str, Any]
+    # One for each request, or one for all of them.
+    replies: Sequence[dict[str, Any]]
+    # Empty for what never streams.
+    item_example: dict[str, Any]
     # Error codes that it may be refused with, and when.
     refusals: dict[str, str]
 
@@ -119,14 +131,19 @@ def catalogue() -> Catalogue:
     shapes = [event.data_shape for event in REGISTRY.values()]
     shapes += [event.shape for event in VOLATILE.values()]
     results = [action.result for action in actions]
-    structs = [*CONTROL, *ANSWERS, frames.RoomEventFrame, *(action.body for action in actions)]
+    structs = [
+        *CONTROL,
+        *ANSWERS.values(),
+        frames.RoomEventFrame,
+        *(action.body for action in actions),
+    ]
     schemas = Schemas([*structs, *(each for each in (*results, *shapes) if each is not None)])
     return Catalogue(
         actions=[_action(action, schemas) for action in actions],
         events=[_event(name, event, event.data_shape, schemas) for name, event in REGISTRY.items()],
         volatile=[_volatile(name, event, event.shape, schemas) for name, event in VOLATILE.items()],
-        control=[_frame(struct, schemas) for struct in CONTROL],
-        answers=[_frame(struct, schemas) for struct in ANSWERS],
+        control=[_frame(_type_name(struct, schemas), struct, schemas) for struct in CONTROL],
+        answers=[_frame(name, struct, schemas) for name, struct in ANSWERS.items()],
         envelope=schemas.resolved(schemas.of(frames.RoomEventFrame)),
         routes=[RouteEntry(name, inspect.getdoc(route) or "") for name, route in _routes()],
         closings=closings(),
@@ -138,25 +155,39 @@ def catalogue() -> Catalogue:
 
 def _action(action: Action, schemas: Schemas) -> ActionEntry:
     body = schemas.resolved(schemas.of(action.body))
-    result = {} if action.result is None else schemas.of(action.result)
-    told = _examples(action.body) or [example_of(body, schemas)]
-    envelope = {"action": action.name, "request_id": REQUEST_ID}
-    answered: dict[str, Any] = {"request_id": REQUEST_ID}
-    if not action.is_stream:
-        answered |= {"action": action.name, "ok": True}
+    may_stream = Streamed.__name__ in str(inspect.signature(action.handler).return_annotation)
+    whole, item = _results(action, may_stream=may_stream)
+    named = {"request_id": REQUEST_ID, "action": action.name}
+    replies = [] if action.is_stream else _all_examples(whole, schemas)
+    items = _all_examples(item, schemas)[:1] if action.is_stream or may_stream else []
     return ActionEntry(
         name=action.name,
         group=_group(inspect.getmodule(action.handler)),
         description=action.description,
         scope=action.scope,
         is_stream=action.is_stream,
-        may_stream=Streamed.__name__ in str(inspect.signature(action.handler).return_annotation),
+        may_stream=may_stream,
         body=body,
-        result=result,
-        requests=[{**envelope, **fields} for fields in told],
-        reply={**answered, "result": _example(action.result, result, schemas)},
+        result={} if whole is None else schemas.of(whole),
+        item={} if item is None else schemas.of(item),
+        requests=[
+            {"action": action.name, "request_id": REQUEST_ID, **fields}
+            for fields in _examples(action.body) or [example_of(body, schemas)]
+        ],
+        replies=[{**named, "ok": True, "result": each} for each in replies],
+        item_example={"request_id": REQUEST_ID, "result": items[0]} if items else {},
         refusals=refusals_of(action, body),
     )
+
+
+def _results(action: Action, *, may_stream: bool) -> tuple[Any, Any]:
+    """Return the types of a whole result and of one item; the last of a union is the item's."""
+    if action.is_stream:
+        return None, action.result
+    if may_stream:
+        *wholes, item = alternatives(action.result)
+        return reduce(or_, wholes) if wholes else item, item
+    return action.result, None
 
 
 def _event(name: str, event: type[Any], shape: Any, schemas: Schemas) -> EventEntry:
@@ -172,19 +203,29 @@ def _volatile(name: str, event: type[Any], shape: Any, schemas: Schemas) -> Even
     return EventEntry(name, inspect.getdoc(event) or "", schema, {"type": name, **members})
 
 
-def _frame(struct: type[msgspec.Struct], schemas: Schemas) -> FrameEntry:
+def _frame(name: str, struct: type[msgspec.Struct], schemas: Schemas) -> FrameEntry:
     schema = schemas.resolved(schemas.of(struct))
-    name = schema["properties"].get("type", {}).get("enum", [struct.__name__])[0]
-    if "topic" in schema["properties"]:
-        name += ".topic"  # frames of rooms and topics share their types
     example = _example(struct, schema, schemas)
     return FrameEntry(name, inspect.getdoc(struct) or "", schema, example)
+
+
+def _type_name(struct: type[msgspec.Struct], schemas: Schemas) -> str:
+    """Return what a frame's `type` is; frames of rooms and of topics share theirs."""
+    properties = schemas.resolved(schemas.of(struct))["properties"]
+    name: str = properties["type"]["enum"][0]
+    return f"{name}.topic" if "topic" in properties else name
 
 
 def _examples(struct: Any) -> Sequence[dict[str, Any]]:
     """Return what a struct gives as examples of itself, in its class variable `examples`."""
     found: Sequence[dict[str, Any]] = getattr(struct, "examples", ())
     return found if isinstance(found, tuple | list) else ()
+
+
+def _all_examples(type_: Any, schemas: Schemas) -> Sequence[Any]:
+    if type_ is None:
+        return [None]
+    return _examples(alternatives(type_)[0]) or [example_of(schemas.of(type_), schemas)]
 
 
 def _example(type_: Any, schema: Schema, schemas: Schemas) -> Any:
@@ -195,7 +236,8 @@ def _example(type_: Any, schema: Schema, schemas: Schemas) -> Any:
 
 def _group(module: Any) -> str:
     name = getattr(module, "__name__", "")
-    return GROUPS.get(name) or name.rpartition(".")[2].removesuffix("_actions").capitalize()
+    last = name.removesuffix(".actions").rpartition(".")[2]
+    return GROUPS.get(name) or last.removesuffix("_actions").capitalize()
 
 
 def _routes() -> Iterable[tuple[str, Any]]:

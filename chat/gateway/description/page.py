@@ -23,7 +23,12 @@ class ActionView:
 
     entry: ActionEntry
     fields: Sequence[Row]
-    answers: Sequence[Part]
+    # Pairs of a request and its reply, where there is one for each.
+    exchanges: Sequence[tuple[dict[str, Any], dict[str, Any] | None]]
+    # Empty for what only ever streams.
+    result: Sequence[Part]
+    # Empty for what never streams.
+    item: Sequence[Part]
     # What stands under it that is worth finding.
     words: str
 
@@ -122,7 +127,22 @@ def _action(action: ActionEntry, schemas: Schemas) -> ActionView:
     fields = rows(action.body, schemas)
     words = [action.name, action.group, action.description, *action.refusals]
     words += [f"{row.name} {row.description}" for row in fields]
-    return ActionView(action, fields, type_of(action.result), " ".join(words))
+    return ActionView(
+        entry=action,
+        fields=fields,
+        exchanges=_exchanges(action),
+        result=type_of(action.result) if action.result else [],
+        item=type_of(action.item) if action.item else [],
+        words=" ".join(words),
+    )
+
+
+def _exchanges(action: ActionEntry) -> list[tuple[dict[str, Any], dict[str, Any] | None]]:
+    """Put each reply behind its request; one that stands for all, behind the last."""
+    if len(action.replies) == len(action.requests):
+        return list(zip(action.requests, action.replies, strict=True))
+    last = action.replies[0] if action.replies else None
+    return [*((each, None) for each in action.requests[:-1]), (action.requests[-1], last)]
 
 
 def _event(event: EventEntry) -> EventView:
@@ -143,7 +163,7 @@ def _frame(frame: FrameEntry, schemas: Schemas) -> EventView:
 def _types(catalogue: Catalogue) -> list[TypeView]:
     """Return the types that tables name, but for those that have a place of their own."""
     shown: list[Schema] = [action.body for action in catalogue.actions]
-    shown += [action.result for action in catalogue.actions]
+    shown += [schema for action in catalogue.actions for schema in (action.result, action.item)]
     shown += [event.shape for event in catalogue.events]
     shown += [schema for event in catalogue.volatile for schema in _fields_of(event, catalogue)]
     shown += [frame.schema for frame in (*catalogue.control, *catalogue.answers)]
