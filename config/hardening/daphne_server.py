@@ -18,8 +18,8 @@ bounds on input |
 | `….remoteCloseCode`, `….wasClean` | a close is answered with its own code, and never aborted |
 | `WebSocketServerFactory.setProtocolOptions`, `.prepareMessage`, `PreparedMessage.payloadHybi` | \
 version 13 only, close frames instead of drops, 128 KiB; frames made once |
-| `WebSocketFactory.server_class`, `Server.websocket_connect_timeout` | time for the application to \
-accept |
+| `WebSocketFactory.server_class`, `Server.websocket_connect_timeout` | time for the application \
+to accept |
 | `FileDescriptor.dataBuffer`, `._tempDataLen`, `.writeSomeData` | nothing is buffered: write now |
 | `WebRequest.process`, `.basic_error`, `.finish` | mount point, doubled headers, sub-protocols; \
 the producer |
