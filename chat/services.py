@@ -19,11 +19,13 @@ from chat.access import (
 )
 from chat.acting import acting
 from chat.errors import Conflict, Forbidden, Invalid, NotFound
+from chat.gateway import people
 from chat.models import AccessKey, Membership, Room, User
 from chat.models.access_key import SCOPES, STAFF_SCOPES
 from chat.models.room import SLUG_PATTERN
 from chat.realtime import stream
 from chat.text import clean_line, clean_text
+from chat.unread import unread_counts
 
 Role = Membership.Role
 
@@ -228,15 +230,19 @@ def remove_member(*, viewer: Viewer, slug: str, username: str, is_ban: bool = Fa
 
 
 def mark_read(*, viewer: Viewer, slug: str, seq: int) -> Membership:
-    """Move the viewer's read marker; the highest wins. Private, so no event."""
+    """Move the viewer's read marker; the highest wins. Private: only they are told."""
     person = access_person(viewer)
     room = access_room(person, slug)
     membership = access_membership(person, room)
     seq = min(seq, room.last_seq)
-    Membership.objects.filter(pk=membership.pk, last_read_seq__lt=seq).update_unpublished(
-        last_read_seq=seq
-    )
+    behind = Membership.objects.filter(pk=membership.pk, last_read_seq__lt=seq)
+    has_moved = bool(behind.update_unpublished(last_read_seq=seq))
     membership.refresh_from_db()
+    if has_moved:
+        unread_count = unread_counts([membership])[room.pk]
+        marker = {"room": slug, "seq": membership.last_read_seq, "unread_count": unread_count}
+        told = {"type": people.ReadUpdated.name, **marker}
+        transaction.on_commit(lambda: people.tell(person.pk, told))
     return membership
 
 

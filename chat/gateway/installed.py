@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chat.gateway import (
+    people,
     presence,
     remote,
     table,
@@ -12,6 +13,7 @@ from chat.gateway.topics import actions as topic_actions
 
 __all__ = [
     "mounting",
+    "people",
     "presence",
     "remote",
     "table",

@@ -63,6 +63,10 @@ class SocketIndex:
         _discard(self._by_session, socket.session_name, socket)
         _discard(self._by_key, socket.key_id, socket)
 
+    def of_user(self, user_id: int) -> list[Revocable]:
+        """The open connections of one person."""
+        return list(self._by_user.get(user_id, ()))
+
     def hit_by(self, change: RightsChange) -> set[Revocable]:
         """The connections that a row of the rights log ends."""
         if change.session_name and change.kind == RightsChange.Kind.SIGNED_OUT:
