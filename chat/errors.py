@@ -72,6 +72,19 @@ class Conflict(AppError):
     code, status, message = "conflict", 409, "That contradicts what is there."
 
 
+class VersionConflict(Conflict):
+    """Somebody was faster; `current` is what stands there now, for trying again."""
+
+    message = "That was changed meanwhile: see current, and try again."
+
+    def __init__(self, current: Mapping[str, object]) -> None:
+        super().__init__()
+        self.current = dict(current)
+
+    def as_dict(self) -> dict[str, object]:
+        return {**super().as_dict(), "current": self.current}
+
+
 class IdempotencyConflict(AppError):
     """A `client_id` was sent again with another body."""
 

@@ -190,6 +190,8 @@ PUBLISH_RECORDS_MAX = 500
 # Doorbells waiting for Redis; more than these are dropped, the tail check makes up for them.
 DOORBELL_QUEUE_MAX = 10_000
 HEARTBEAT_MS = 25_000
+# Bytes of a shared state as JSON: half a message, so that it comes back in one.
+STATE_BYTES_MAX = 64 * 1024
 POST_TEXT_MAX = 4_000
 ALT_TEXT_MAX = 1_000
 PICTURES_PER_POST_MAX = 4

@@ -6,6 +6,7 @@ from chat.gateway import (
     people,
     presence,
     remote,
+    state,
     table,
 )
 from chat.gateway.handlers import mounting
@@ -16,5 +17,6 @@ __all__ = [
     "people",
     "presence",
     "remote",
+    "state",
     "table",
 ]

@@ -8,6 +8,7 @@ from chat.models.membership import Membership  # isort: skip
 from chat.models.access_key import AccessKey
 from chat.models.connection import Connection, Presence
 from chat.models.lease import Lease
+from chat.models.shared_state import SharedState
 
 __all__ = [
     "AccessKey",
@@ -19,5 +20,6 @@ __all__ = [
     "RightsHead",
     "Room",
     "RoomEvent",
+    "SharedState",
     "User",
 ]

@@ -52,6 +52,7 @@ async def test_the_limits_in_hello_are_those_of_the_protocol(gateway: Gateway) -
         "outbox_bytes_max": 1048576,
         "replay_events_max": 500,
         "replay_bytes_max": 524288,
+        "state_bytes_max": 65536,
         "post_text_max": 4000,
         "alt_text_max": 1000,
         "pictures_per_post_max": 4,

@@ -201,6 +201,7 @@ def test_what_writes_needs_the_scope_post() -> None:
         "room.join",
         "room.leave",
         "read",
+        "state.set",
     }
 
 
