@@ -1,5 +1,6 @@
 """The command `picturegram`, run as people run it, against a real server."""
 
+import ast
 import json
 import os
 import re
@@ -170,6 +171,17 @@ def test_post_takes_pictures_with_their_descriptions(pair: Pair, tmp_path: Path)
     assert [image["alt"] for image in newest(pair, "lobby")["images"]] == ["Evening light", ""]
 
 
+def test_publish_reaches_whoever_tails_the_topic(pair: Pair) -> None:
+    key = pair.site.run("manage.py", "access_key", "alice", "--scope", "publish")
+    with tail(pair, "bob", "race/7") as lines:
+        event = ["race/7", "NESClick", '{"color": "blue"}']
+        done = run(pair, "alice", "publish", *event, "--token", key.split()[-1])
+        assert done.stdout.startswith("Published to race/7: "), done.stderr
+        assert lines.next().endswith('race/7 NESClick {"color":"blue"}')
+    done = run(pair, "alice", "publish", *event)
+    assert (done.returncode, "publish" in done.stderr) == (1, True)
+
+
 def test_a_stranger_is_told_why_not(pair: Pair) -> None:
     done = run(pair, "charlie", "post", "lobby", "May I?")
     assert (done.returncode, done.stdout) == (1, "")
@@ -203,6 +215,7 @@ def test_a_wrong_address_is_told_with_a_code_of_its_own(pair: Pair) -> None:
         (["post", "lobby", "hi", "--alt", "of nothing"], "--alt"),
         (["post", "lobby", "hi", "--url", "ftp://example.org"], "ftp://example.org"),
         (["publish", "race/7", "NESClick", "{color: blue}"], "no JSON"),
+        (["publish", "race/7", "NESClick", "7"], "object"),
         (["tail"], "ROOM|TOPIC"),
         (["dance"], "dance"),
     ],
@@ -214,7 +227,19 @@ def test_wrong_usage_is_explained(pair: Pair, arguments: list[str], complaint: s
     assert "Traceback" not in done.stderr
 
 
+def test_the_package_needs_nothing_but_websockets() -> None:
+    imported = set()
+    for module in PACKAGE.glob("picturegram/*.py"):
+        for node in ast.walk(ast.parse(module.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                imported.add(node.module.partition(".")[0])
+            elif isinstance(node, ast.Import):
+                imported |= {alias.name.partition(".")[0] for alias in node.names}
+    assert imported - sys.stdlib_module_names == {"picturegram", "websockets"}
+
+
 def test_the_package_installs_with_its_command_and_types(tmp_path: Path) -> None:
+    pytest.importorskip("setuptools", "77", reason="it builds the package")
     source, target = tmp_path / "source", tmp_path / "target"
     shutil.copytree(PACKAGE, source, ignore=shutil.ignore_patterns("__pycache__"))
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]

@@ -16,9 +16,11 @@ import pytest
 from tests import node
 from tests.live.pair import Pair
 from tests.live.servers import ROOT, AppServer
+from tests.readme import example
 from tests.services.server import free_port
 
 DEADLINE_S = 30
+PACKAGE = ROOT / "clients" / "javascript"
 CONSUMER = """
 import { connect, RefusedError, type Client } from 'picturegram-client';
 
@@ -41,7 +43,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("project")
     modules = node.packages()
     pack = [*node.npm(), "pack", "--silent", "--pack-destination", str(folder)]
-    subprocess.run(pack, cwd=ROOT / "clients" / "javascript", check=True)
+    subprocess.run(pack, cwd=PACKAGE, check=True, stdout=subprocess.DEVNULL)
     (tarball,) = folder.glob("picturegram-client-*.tgz")
     target = folder / "node_modules"
     target.mkdir()
@@ -129,6 +131,21 @@ def test_a_program_subscribes_posts_and_hears_itself(project: Path, pair: Pair) 
         assert alice.next()["event"]["data"] == created
         items = alice.ask("stream", "history", {"room": "lobby", "limit": 1})
         assert items == [created]
+
+
+def test_the_example_of_its_readme_does_what_it_says(project: Path, pair: Pair) -> None:
+    source = example("js", "connect", page=PACKAGE / "README.md")
+    source = source.replace("http://127.0.0.1:8000", pair.daphne.http_url)
+    (project / "example.js").write_text(source.replace("pgk_…", pair.tokens["alice"]))
+    running = subprocess.Popen(
+        [node.program(), "example.js"], cwd=project, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert running.stdout is not None
+        assert running.stdout.readline() == "post.created Hello from a program\n"
+    finally:
+        running.kill()
+        running.wait()
 
 
 def test_a_killed_server_costs_no_event_and_no_post(project: Path, pair: Pair) -> None:

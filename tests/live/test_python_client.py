@@ -1,6 +1,8 @@
 """The Python client against real servers that are killed, stopped and started under it."""
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -12,11 +14,13 @@ import picturegram
 from picturegram import Client, Frame, Position, Refused, Stopped, Unknown, Unreachable
 from tests.live.lossy_proxy import LossyProxy
 from tests.live.pair import Pair
-from tests.live.servers import AppServer
+from tests.live.servers import ROOT, AppServer
 from tests.pictures.drawn import camera_jpeg, photo
+from tests.readme import example
 from tests.services.server import free_port
 
 DEADLINE_S = 30
+PACKAGE = ROOT / "clients" / "python"
 LOST = {"type": "unsubscribed", "room": "studio"}
 REVOKE = """
 from chat.models import AccessKey
@@ -78,6 +82,22 @@ async def test_a_program_subscribes_posts_and_hears_itself(pair: Pair) -> None:
         event = await next_event(alice)
         assert event["data"] == post
         assert alice.position("lobby") == Position(event["epoch"], event["seq"])
+
+
+async def test_the_example_of_its_readme_does_what_it_says(pair: Pair) -> None:
+    program = example("python", "asyncio.run", page=PACKAGE / "README.md")
+    program = program.replace("http://127.0.0.1:8000", pair.daphne.http_url)
+    running = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-u", "-c", program.replace("pgk_…", pair.tokens["alice"])),
+        env={"PYTHONPATH": str(PACKAGE)},
+        stdout=subprocess.PIPE,
+    )
+    try:
+        assert running.stdout is not None
+        assert b"Hello from a program" in await running.stdout.readline()
+    finally:
+        running.kill()
+        await running.wait()
 
 
 async def test_a_post_with_pictures_goes_over_rest(pair: Pair) -> None:

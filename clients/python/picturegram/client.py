@@ -141,10 +141,15 @@ class Client:
         return await asyncio.to_thread(self._site.create_post, room, fields, images)
 
     async def publish(
-        self, topic: str, event_type: str, payload: Any, *, client_id: str | None = None
+        self,
+        topic: str,
+        event_type: str,
+        payload: Mapping[str, Any],
+        *,
+        client_id: str | None = None,
     ) -> Frame:
         """Publish an event and return its `{topic, epoch, offset}`. Raises as `request` does."""
-        body = {"topic": topic, "event_type": event_type, "payload": payload}
+        body = {"topic": topic, "event_type": event_type, "payload": dict(payload)}
         key = {} if client_id is None else {"client_id": client_id}
         position: Frame = await self.request("publish", **body, **key)
         return position
@@ -194,21 +199,32 @@ class Client:
             known = self._following.filters
             known += [each for each in wanted if each not in known]
 
-    async def unsubscribe(self, *rooms: str, topics: Iterable[str] = ()) -> None:
+    async def unsubscribe(
+        self,
+        *rooms: str,
+        topics: Iterable[str] = (),
+        filters: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
         """Stop following. Raises as `request` does."""
         keys: list[Key] = [(ROOM, room) for room in rooms]
         keys += [(TOPIC, topic) for topic in topics]
         for key in keys:
             self._following.subscriptions.forget(key)
-        if keys:
-            await self.request("unsubscribe", **self._following.subscriptions.asking(keys))
+        members = self._following.subscriptions.asking(keys)
+        if filters:
+            unwanted = members["subscriptions"] = [dict(each) for each in filters]
+            known = self._following.filters
+            known[:] = [each for each in known if each not in unwanted]
+        if members:
+            await self.request("unsubscribe", **members)
 
     def events(self) -> AsyncIterator[Frame]:
         """Iterate over what happens in everything subscribed to, as docs/protocol.md describes it.
 
-        Each event comes once and in order, across reconnects. Where that cannot be, a `gap` says
-        from where on; a room or topic that is lost is told by `unsubscribed`. Ends when the client
-        is closed, and raises Stopped when the server ends it.
+        Each event of a room or topic comes once and in order, across reconnects. Where that cannot
+        be, a `gap` says from where on; a room or topic that is lost is told by `unsubscribed`. What
+        has no position, such as typing or what only a filter lets through, may be lost. Ends when
+        the client is closed, and raises Stopped when the server ends it.
         """
         return self._inbox
 

@@ -104,6 +104,8 @@ def _publish(options: argparse.Namespace) -> None:
         payload: Any = json.loads(options.payload)
     except ValueError as error:
         raise ValueError(f"The payload is no JSON: {error}") from None
+    if not isinstance(payload, dict):
+        raise ValueError(f"The payload is no JSON object: {options.payload}")
 
     async def publish() -> Frame:
         async with connect(options.url, token=options.token) as client:

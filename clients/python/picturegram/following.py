@@ -35,7 +35,14 @@ class Following:
         """Subscribe to everything on a new socket. Raises Ended, and Refused for the moment."""
         await self._resume(socket, list(self.subscriptions.positions))
         if self.filters:
-            await socket.request("subscribe", {"subscriptions": self.filters})
+            try:
+                await socket.request("subscribe", {"subscriptions": self.filters})
+            except Refused as refusal:
+                if refusal.is_passing:
+                    raise
+                lost: Frame = {"type": "unsubscribed", "subscriptions": list(self.filters)}
+                self._inbox.insist(lost | {"reason": refusal.code})
+                self.filters.clear()
 
     async def keep_up(self, socket: Socket) -> None:
         """Fetch what falls behind, until cancelled. Raises as `take_up`."""
