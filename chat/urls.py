@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path, register_converter
 
-from chat.api import live, members, people, rooms
+from chat.api import live, members, people, rooms, topics
 from chat.models.room import SLUG_PATTERN
 
 
@@ -37,6 +37,7 @@ urlpatterns = [
     path("rooms/<room:slug>/members/<username:username>/", members.MemberView.as_view()),
     path("rooms/<room:slug>/events/", live.EventsView.as_view()),
     path("rooms/<room:slug>/stream/", live.StreamView.as_view()),
+    path("topics/events/", topics.PublishView.as_view()),
     path("me/", people.MeView.as_view()),
     path("users/", people.PeopleView.as_view()),
     path("users/<username:username>/", people.PersonView.as_view()),

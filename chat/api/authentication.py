@@ -18,7 +18,8 @@ class BearerAuthentication(authentication.BaseAuthentication):
     """`Authorization: Bearer pgk_…`: a program with a key.
 
     A key that is no good is refused everywhere and never downgraded to the cookie. Within its
-    scopes it may do what its user may: `read` for safe methods, `post` for all others.
+    scopes it may do what its user may: `read` for safe methods, `post` for all others, or what the
+    view names as its `writing_scope`.
     """
 
     def authenticate(self, request: Request) -> tuple[User, AccessKey] | None:
@@ -31,7 +32,9 @@ class BearerAuthentication(authentication.BaseAuthentication):
         key = _find_key(token.strip())
         if key is None:
             raise NotAuthenticated("This token is not valid.")
-        scope = "read" if request.method in SAFE_METHODS else "post"
+        view = (request.parser_context or {}).get("view")
+        writing_scope = getattr(view, "writing_scope", "post")
+        scope = "read" if request.method in SAFE_METHODS else writing_scope
         if not key.allows(scope):
             raise Forbidden(f"This key lacks the scope {scope}.")
         act_as(key.user.pk)

@@ -130,3 +130,23 @@ class EventsSerializer(Shape):
     recovered = serializers.BooleanField(allow_null=True)
     reason = serializers.ChoiceField(REASONS, allow_null=True)
     events = EventSerializer(many=True)
+
+
+class PublishedSerializer(Shape):
+    topic = serializers.CharField()
+    epoch = serializers.CharField()
+    offset = serializers.IntegerField(min_value=1)
+
+
+class PublishedRecordSerializer(Shape):
+    """Where the event stands in its topic; or why it was not published."""
+
+    topic = serializers.CharField(required=False)
+    epoch = serializers.CharField(required=False)
+    offset = serializers.IntegerField(required=False, min_value=1)
+    error = ErrorDetailSerializer(required=False)
+
+
+class PublishedBatchSerializer(Shape):
+    failed_record_count = serializers.IntegerField(min_value=0)
+    records = PublishedRecordSerializer(many=True, help_text="In the order of the request.")

@@ -40,7 +40,8 @@ def layer_name() -> str:
 
 @pytest.fixture(autouse=True)
 def channel_layer(layer_name: str, request: pytest.FixtureRequest, settings: Settings) -> None:
-    """Set the channel layer, with a key prefix of the test's own."""
+    """Set the channel layer and the topics' rings, with a key prefix of the test's own."""
+    settings.REDIS_PREFIX = f"test-{secrets.token_hex(6)}"
     if layer_name == "memory":
         settings.REDIS_URLS = []
         backend: dict[str, Any] = {"BACKEND": "channels.layers.InMemoryChannelLayer"}
@@ -51,7 +52,7 @@ def channel_layer(layer_name: str, request: pytest.FixtureRequest, settings: Set
             "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
             "CONFIG": {
                 "hosts": [{"address": url, "socket_timeout": 8}],
-                "prefix": f"test-{secrets.token_hex(6)}",
+                "prefix": settings.REDIS_PREFIX,
             },
         }
     settings.CHANNEL_LAYERS = {"default": backend}

@@ -20,9 +20,11 @@ from chat.access import Viewer
 from chat.errors import AppError, Unavailable
 from chat.gateway.topics import publishing
 from chat.gateway.topics.book import FilterBook
+from chat.gateway.topics.buckets import Buckets
 from chat.gateway.topics.events import Draft, TopicEvent
 from chat.gateway.topics.filters import Condition, Fields, Filter
 from chat.gateway.topics.interests import Interests
+from chat.gateway.topics.looking import look
 from chat.gateway.topics.names import BUCKETS, bucket_group, bucket_of, room_of
 from chat.gateway.topics.redis_rings import rings
 from chat.gateway.topics.rights import People, Producers, Readers, check_may_publish
@@ -61,12 +63,11 @@ class TopicHub(Part):
         self.states: dict[str, TopicState] = {}
         self.book = FilterBook()
         self.readers = Readers()
+        self.producers = Producers()
+        self.buckets = Buckets(server.hub.link)
         self.interests: dict[Listener, Interests] = {}
         # Subscribes under way with a filter that names no topic.
         self.everywhere_pins = 0
-        self._producers = Producers()
-        self._joined: set[int] = set()
-        self._joining = asyncio.Lock()
         self._tasks = Tasks()
         self._looking: asyncio.Task[None] | None = None
 
@@ -86,7 +87,7 @@ class TopicHub(Part):
     async def tick(self) -> None:
         """Look after everything beside the hub's own tick, which must wait for no Redis."""
         if self._looking is None or self._looking.done():
-            self._looking = self._tasks.spawn(self.look())
+            self._looking = self._tasks.spawn(look(self))
 
     # --- publishing -------------------------------------------------------------------------
 
@@ -97,9 +98,9 @@ class TopicHub(Part):
         """
         if room_of(draft.topic) is None:
             check_may_publish(viewer, draft.topic)
-        elif not self._producers.are_known(viewer, draft.topic):
+        elif not self.producers.are_known(viewer, draft.topic):
             await in_database(check_may_publish, viewer, draft.topic)
-            self._producers.note(viewer, draft.topic)
+            self.producers.note(viewer, draft.topic)
         (answer,) = await self.rings.ask(publishing.publish, [draft])
         if isinstance(answer, AppError):
             raise answer
@@ -135,7 +136,7 @@ class TopicHub(Part):
             state.keep_early(event, EARLY_MAX)
             self._begin_overhearing(state)
         elif event.epoch != state.epoch:
-            self._fill(state)  # The ring knows which of the two is over.
+            self.fill(state)  # The ring knows which of the two is over.
         elif event.offset > state.position:
             state.keep_early(event, EARLY_MAX)
             self._drain(state)
@@ -161,7 +162,7 @@ class TopicHub(Part):
             asyncio.get_running_loop().call_soon(self._drain, state)
             return
         if state.early:
-            self._expect(state, max(state.early))
+            self.expect(state, max(state.early))
 
     def _fan_out(self, state: TopicState, event: TopicEvent, people: People | None) -> None:
         """Give an event to everybody who wants it; `people` may see the topic's room."""
@@ -212,7 +213,7 @@ class TopicHub(Part):
 
     # --- what is missing --------------------------------------------------------------------
 
-    def _expect(self, state: TopicState, offset: int) -> None:
+    def expect(self, state: TopicState, offset: int) -> None:
         """Read the ring if what is before number `offset` has not come by itself in a moment."""
         if state.timer is None and state.task is None:
             loop = asyncio.get_running_loop()
@@ -221,16 +222,16 @@ class TopicHub(Part):
     def _fill_missing(self, state: TopicState, offset: int) -> None:
         state.timer = None
         if state.position < offset and not state.is_paused:
-            self._fill(state)
+            self.fill(state)
 
-    def _fill(self, state: TopicState) -> None:
+    def fill(self, state: TopicState) -> None:
         """Read the ring: one reader per topic."""
         if state.task is None and not state.is_closed:
             state.task = self._tasks.spawn(self._read_on(state))
 
     async def catch_up(self, state: TopicState) -> None:
         """Read the ring now, without waiting for a doorbell or the tick."""
-        self._fill(state)
+        self.fill(state)
         if state.task is not None:
             await asyncio.wait({state.task})
 
@@ -252,7 +253,7 @@ class TopicHub(Part):
             state.reset(head.epoch, head.first - 1, "epoch_changed")
         elif head.epoch == epoch and head.offset < after:
             state.reset(head.epoch, head.offset, "seq_ahead")
-        elif head.first > state.position + 1:
+        elif head.first > state.position + 1 and state.position + 1 not in state.early:
             state.reset(head.epoch, head.first - 1, "trimmed")
         for event in tail.events:
             if event.offset > state.position:
@@ -287,7 +288,7 @@ class TopicHub(Part):
         return state
 
     async def _begin(self, state: TopicState) -> None:
-        await self._join([state.bucket])
+        await self.buckets.join([state.bucket])
         head = (await self.rings.ask(self.rings.follow, [state.topic])).get(state.topic)
         if head is None:
             raise Unavailable(retry_after_ms=1000)
@@ -296,25 +297,12 @@ class TopicHub(Part):
 
     async def join_everywhere(self) -> None:
         """Hear the events of all topics from now on; `everywhere_pins` says that it is wanted."""
-        await self._join(range(BUCKETS))
-
-    async def _join(self, buckets: Iterable[int]) -> None:
-        if self._joined.issuperset(buckets):
-            return
-        async with self._joining:
-            missing = [bucket for bucket in buckets if bucket not in self._joined]
-            for bucket in missing:
-                self.server.hub.link.join(bucket_group(bucket))
-            try:
-                if missing:
-                    await self.server.hub.link.join_now(bucket_group(missing[-1]))
-            finally:
-                self._joined.update(missing)
+        await self.buckets.join(range(BUCKETS))
 
     def _overhear(self, topic: str) -> TopicState:
         """Begin to know of a topic because some filter names none."""
         if len(self.states) >= OVERHEARD_MAX:
-            self._close_unused()
+            self.close_unused()
         state = self.states[topic] = TopicState(topic)
         return state
 
@@ -336,7 +324,18 @@ class TopicHub(Part):
         state.timer = None
         if not state.is_known and not state.pins:
             state.begin()
-            self._drain(state)
+        self._drain(state)
+
+    def is_followed(self, state: TopicState) -> bool:
+        """Whether somebody names the topic, by itself or in a filter."""
+        return bool(state.followers) or state.topic in self.book
+
+    def close_unused(self) -> None:
+        """Forget the topics that nobody names."""
+        for state in list(self.states.values()):
+            if not (self.is_followed(state) or state.pins or state.early):
+                state.close()
+                del self.states[state.topic]
 
     # --- interests --------------------------------------------------------------------------
 
@@ -397,75 +396,3 @@ class TopicHub(Part):
         subscription = state.followers.pop(listener, None) if state else None
         if subscription is not None:
             subscription.restart()
-
-    # --- the tick ---------------------------------------------------------------------------
-
-    async def look(self) -> None:
-        """Look at rights and heads of the topics that are followed; leave the others' groups."""
-        for look in (self._look_at_rights, self._look_at_heads, self._leave_unused):
-            try:
-                await look()
-            except Exception as error:
-                logger.warning("The topics could not be looked after: %r", error)
-        self.readers.drop_old()
-        self._producers.drop_old()
-
-    def _is_followed(self, state: TopicState) -> bool:
-        return bool(state.followers) or state.topic in self.book
-
-    async def _look_at_rights(self) -> None:
-        """Take topics away from who has lost their room, also while nothing is published."""
-        followed = [
-            (state, state.room)
-            for state in self.states.values()
-            if state.room is not None and self._is_followed(state)
-        ]
-        if not followed:
-            return
-        await self.readers.read_all({room for _, room in followed})
-        for state, room in followed:
-            people = self.readers.of(room)
-            for listener in {*state.followers, *self.book.holders(state.topic)}:
-                if people is not None and listener.user_id not in people:
-                    self.take_away(state, listener)
-
-    async def _look_at_heads(self) -> None:
-        """Notice what was published and not heard."""
-        asked = {
-            state.topic: (state.epoch, state.position)
-            for state in self.states.values()
-            if state.is_known and self._is_followed(state)
-        }
-        if asked:
-            heads = await self.rings.ask(self.rings.follow, list(asked))
-            for topic, head in heads.items():
-                state = self.states.get(topic)
-                if state is None or state.epoch != asked[topic][0]:
-                    continue
-                if head.epoch != state.epoch or head.offset < asked[topic][1]:
-                    self._fill(state)
-                elif head.offset > state.position:
-                    self._expect(state, head.offset)
-        for state in self.states.values():
-            if state.early and state.is_known:
-                self._expect(state, max(state.early))
-
-    def _close_unused(self) -> None:
-        for state in list(self.states.values()):
-            if not (self._is_followed(state) or state.pins or state.early):
-                state.close()
-                del self.states[state.topic]
-
-    async def _leave_unused(self) -> None:
-        """Forget topics that nobody wants, and leave the groups that no topic needs."""
-        if not self.is_everywhere:
-            self._close_unused()
-        async with self._joining:
-            for bucket in list(self._joined):
-                # Looked at each time: somebody may have come while a group was left.
-                if not self._is_needed(bucket):
-                    self._joined.discard(bucket)
-                    await self.server.hub.link.leave(bucket_group(bucket))
-
-    def _is_needed(self, bucket: int) -> bool:
-        return self.is_everywhere or any(state.bucket == bucket for state in self.states.values())
