@@ -19,4 +19,5 @@ __all__ = [
     "remote",
     "state",
     "table",
+    "topic_actions",
 ]
