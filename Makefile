@@ -38,8 +38,13 @@ lock: .dev ## compile requirements/*.txt from pyproject.toml (UPGRADE=-U for new
 	$(UV_COMPILE) -o requirements/base.txt
 	$(UV_COMPILE) --all-extras --group test --group check -o requirements/dev.txt
 
+clients: .dev ## pack the clients for Python and JavaScript into dist/ (needs npm)
+	@mkdir -p dist && $(PY) -m uv build --quiet --out-dir dist clients/python
+	@$(PY) -c 'from tests import node; node.packages()'
+	@cd clients/javascript && npm pack --silent --pack-destination ../../dist
+
 clean: ## remove the environment and all caches; keeps var/, the data of `make run`
-	rm -rf .venv node_modules staticfiles test-results .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf .venv node_modules dist clients/javascript/dist staticfiles test-results .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .base:
