@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
@@ -13,7 +13,7 @@ from chat.models.user import UserQuerySet
 from chat.realtime.database import in_database
 from chat.realtime.router import Request, router
 from chat.representation import person
-from chat.shapes import Person, Slug
+from chat.shapes import Examples, Person, Refusals, Slug
 
 Username = Annotated[str, msgspec.Meta(min_length=1, max_length=30)]
 PeopleLimit = Annotated[int, msgspec.Meta(ge=1, le=100)]
@@ -28,15 +28,23 @@ class ListPeople(Struct):
     # The `next` of an earlier answer.
     after: Username | UnsetType = UNSET
 
+    examples: ClassVar[Examples] = ({"query": "ad"}, {"room": "lobby"})
+    refusals: ClassVar[Refusals] = {"not_authenticated": "Nobody is signed in."}
+
 
 class PeopleWanted(Struct):
+    # What an e-mail contains; for who is not staff, what a name does.
     email: str = ""
 
 
 class ListUsers(Struct):
     data: PeopleWanted = msgspec.field(default_factory=PeopleWanted)
     limit: PeopleLimit = 100
+    # The `next` of an earlier answer.
     after: Username | UnsetType = UNSET
+
+    examples: ClassVar[Examples] = ({"data": {"email": "ad"}},)
+    refusals: ClassVar[Refusals] = {"not_authenticated": "Nobody is signed in."}
 
 
 class PersonFound(Person):

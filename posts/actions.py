@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Any, ClassVar
 
 import msgspec
@@ -12,7 +12,7 @@ from chat.access import Viewer, access_room
 from chat.models import Room
 from chat.realtime.database import in_database
 from chat.realtime.router import Done, Request, router
-from chat.shapes import Examples, Seq, Slug
+from chat.shapes import Examples, Refusals, Seq, Slug
 from posts import search_actions, services  # noqa: F401  (the first registers its own)
 from posts.models import Post
 from posts.representation import post_data, posts_data
@@ -34,7 +34,7 @@ class Create(Struct):
     client_id: str | UnsetType = UNSET
 
     examples: ClassVar[Examples] = ({"room": "lobby", "text": "Hello", "client_id": "hello-1"},)
-    refusals: ClassVar[Mapping[str, str]] = {
+    refusals: ClassVar[Refusals] = {
         "idempotency_conflict": "This `client_id` was used before, with another body."
     }
 
@@ -60,9 +60,7 @@ class React(Struct):
     # One emoji, of at most 32 bytes in UTF-8.
     emoji: str
 
-    refusals: ClassVar[Mapping[str, str]] = {
-        "conflict": "The post has as many different emoji as it may."
-    }
+    refusals: ClassVar[Refusals] = {"conflict": "The post has as many different emoji as it may."}
 
 
 class History(Struct):

@@ -35,7 +35,7 @@ from chat.realtime.events import VolatileEvent
 from chat.realtime.parts import Part, part
 from chat.realtime.router import Request, router
 from chat.realtime.server import Server
-from chat.shapes import Examples, Slug, Time
+from chat.shapes import Examples, Refusals, Slug, Time
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +52,8 @@ PEOPLE_MAX = 1000
 
 class AskPresence(Struct):
     room: Slug
+
+    refusals: ClassVar[Refusals] = {"not_authenticated": "Nobody is signed in."}
 
 
 class Present(Struct):

@@ -26,7 +26,7 @@ from chat.realtime.envelope import encode, wire_time
 from chat.realtime.events import Event
 from chat.realtime.publish import Change, publishes
 from chat.realtime.router import Request, router
-from chat.shapes import Examples
+from chat.shapes import Examples, Refusals
 
 # The slug of a room, or the id of a topic, which has a slash in it.
 Scope = Annotated[
@@ -42,6 +42,11 @@ Value = Annotated[Any, msgspec.Meta(examples=[{"turn": "ada"}])]
 class GetState(Struct):
     scope: Scope
 
+    refusals: ClassVar[Refusals] = {
+        "not_authenticated": "The scope is a topic's, and nobody is signed in.",
+        "not_found": "The room is unknown, or you may not see it.",
+    }
+
 
 class SetState(Struct):
     scope: Scope
@@ -49,6 +54,12 @@ class SetState(Struct):
     data: Value
     # The one that you have seen; 0 where there is none.
     version: Version
+
+    examples: ClassVar[Examples] = ({"scope": "lobby", "data": {"turn": "ada"}, "version": 0},)
+    refusals: ClassVar[Refusals] = {
+        "conflict": "It has another version by now; `current` is the state as it is.",
+        "not_found": "The room is unknown, or you may not see it.",
+    }
 
 
 class State(Struct):
@@ -60,7 +71,7 @@ class State(Struct):
     # Null where nobody has set one.
     data: Value
 
-    examples: ClassVar[Examples] = ({"scope": "lobby", "version": 3, "data": {"turn": "ada"}},)
+    examples: ClassVar[Examples] = ({"scope": "lobby", "version": 1, "data": {"turn": "ada"}},)
 
 
 class StateUpdated(Event, name="state.updated"):

@@ -133,6 +133,8 @@ class ErrorBody(Struct):
     fields: dict[str, str] | UnsetType = UNSET
     # Do not ask again before.
     retry_after_ms: RetryAfterMs | UnsetType = UNSET
+    # With `conflict`, where a version was given: what is there now.
+    current: Any = UNSET
 
 
 class Refusal(Struct):

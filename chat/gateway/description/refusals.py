@@ -13,6 +13,8 @@ NAMING = {
     "id": "There is no such thing, or you may not see it.",
     "post_id": "The post is unknown, gone, or you may not see it.",
 }
+# Scopes of what only signed-in people do.
+WRITING = ("post", "publish")
 # What any request may be answered.
 ALWAYS = {
     "rate_limited": "More requests than allowed.",
@@ -30,7 +32,7 @@ def refusals_of(action: Action, body: Schema) -> dict[str, str]:
     properties = body["properties"]
     if properties or action.is_stream:
         found["invalid"] = "A field is missing, malformed or out of its limits."
-    if action.scope == "post":
+    if action.scope in WRITING:
         found["not_authenticated"] = "Nobody is signed in."
     if action.scope:
         found["forbidden"] = f"An access key lacks the scope {action.scope}."
