@@ -9,7 +9,7 @@ import logging
 import time
 from collections.abc import Callable
 
-from chat.realtime.database import in_database
+from chat.realtime.database import DatabaseFailure, in_database
 
 logger = logging.getLogger(__name__)
 
@@ -42,5 +42,7 @@ class Schedule:
             self._ran_at[name] = now
             try:
                 await in_database(job)
+            except DatabaseFailure as error:
+                logger.warning("The periodic job %s found no database: %s", name, error)
             except Exception:
                 logger.exception("The periodic job %s failed.", name)
