@@ -347,6 +347,8 @@ LOGGING = {
     "loggers": {
         # Django's own handlers would say everything a second time.
         "django": {"level": "INFO"},
+        # Anybody's Host would be an error with a traceback; who sends it is told 400.
+        "django.security.DisallowedHost": {"level": "CRITICAL"},
         "django.channels.server": {"level": "WARNING"},
         "daphne": {"level": "WARNING"},
         "twisted": {"level": "WARNING"},
