@@ -1,5 +1,6 @@
 // A program that uses the packed client and does what its standard input says, a JSON array a line:
 // a method of the client and its arguments. It prints answers and events, a JSON object a line.
+import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 
 import { connect } from 'picturegram-client';
@@ -20,6 +21,7 @@ async function main() {
     try {
       if (method === 'listen') void listen(client);
       else if (method === 'stream') print({ answer: await collected(client.stream(args[0], args[1])) });
+      else if (method === 'picture') print({ answer: await picture(client, args[0], args[1]) });
       else print({ answer: (await /** @type {any} */ (client)[method](...args)) ?? null });
     } catch (error) {
       printError(error);
@@ -35,6 +37,12 @@ async function listen(client) {
   } catch (error) {
     printError(error);
   }
+}
+
+/** @param {import('picturegram-client').Client} client @param {string} room @param {string} path */
+async function picture(client, room, path) {
+  const file = new Blob([await readFile(path)]);
+  return client.post(room, '', { images: [{ file, alt: 'Evening light' }] });
 }
 
 /** @param {AsyncIterable<any>} items */

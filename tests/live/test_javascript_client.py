@@ -16,6 +16,7 @@ import pytest
 from tests import node
 from tests.live.pair import Pair
 from tests.live.servers import ROOT, AppServer
+from tests.pictures.drawn import camera_jpeg, photo
 from tests.readme import example
 from tests.services.server import free_port
 
@@ -190,6 +191,38 @@ def test_a_position_of_another_log_is_answered_with_a_gap(project: Path, pair: P
             if "event" in line
         ]
         assert texts == ["and on"]
+
+
+def test_a_picture_goes_over_rest(project: Path, pair: Pair) -> None:
+    (project / "a.jpg").write_bytes(camera_jpeg(photo(320, 240), 6))
+    with connected(project, pair, "alice") as alice:
+        created = alice.ask("picture", "lobby", "a.jpg")
+        assert [image["alt"] for image in created["images"]] == ["Evening light"]
+
+
+def test_a_topic_is_published_to_and_resumed_over_a_crash(project: Path, pair: Pair) -> None:
+    printed = pair.site.run("manage.py", "access_key", "alice", "--scope", "publish")
+    with (
+        connected(project, pair, "bob") as bob,
+        program(project, pair.uvicorn.http_url, printed.split()[-1]) as alice,
+    ):
+        assert alice.next() == {"connected": "alice"}
+        wanted = {"event_type": "DashClick", "filter_field": "color", "filter_expr": "blue"}
+        bob.ask("subscribe", [], {"topics": ["race/7"], "filters": [wanted]})
+        bob.tell("listen")
+        first = alice.ask("publish", "race/7", "NESClick", {"color": "blue"})
+        assert bob.next()["event"]["offset"] == first["offset"]
+        pair.daphne.kill()
+        for number in range(5):
+            alice.ask("publish", "race/7", "NESClick", {"number": number})
+        pair.daphne.start()
+        payloads = [json.loads(bob.next()["event"]["payload"]) for _ in range(5)]
+        assert payloads == [{"number": number} for number in range(5)]
+        # Behind this answer the filter holds again.
+        bob.ask("request", "ping")
+        alice.ask("publish", "race/8", "DashClick", {"color": "red"})
+        alice.ask("publish", "race/8", "DashClick", {"color": "blue"})
+        assert json.loads(bob.next()["event"]["payload"]) == {"color": "blue"}
 
 
 def test_a_stranger_is_refused(project: Path, pair: Pair) -> None:
