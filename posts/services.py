@@ -14,6 +14,7 @@ from uuid_utils.compat import uuid7
 from chat.access import Viewer, access_person, access_room_to_post
 from chat.acting import acting
 from chat.errors import Conflict, IdempotencyConflict, Invalid
+from chat.gateway.typists import has_posted
 from chat.models import Room, User
 from chat.realtime import stream
 from chat.realtime.envelope import encode
@@ -103,6 +104,7 @@ def _create_post(
             attachments.keep()
             raise
         attachments.keep()
+    has_posted(room.pk, author.pk)
     return post
 
 

@@ -8,6 +8,7 @@ from chat.gateway import (
     remote,
     state,
     table,
+    typists,
 )
 from chat.gateway.handlers import mounting
 from chat.gateway.topics import actions as topic_actions
@@ -19,5 +20,5 @@ __all__ = [
     "remote",
     "state",
     "table",
-    "topic_actions",
+    "typists",
 ]
