@@ -1,4 +1,4 @@
-"""`manage.py invoke_route`: a route's handler, called from the shell."""
+"""Routes for operators: `manage.py invoke_route` calls one, and the admin lists them."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.test import Client
 from pytest_django import Settings
 
-from chat.models import SharedState
+from chat.gateway.handlers.mounting import mounted
+from chat.gateway.handlers.routes import load
+from chat.models import SharedState, User
 from tests.people import World
 
 # Handlers run on threads of their own, with connections of their own.
@@ -204,3 +207,29 @@ def test_from_a_shell_the_exit_status_tells_how_it_went(tmp_path: Path) -> None:
         )
         assert done.returncode == exit_status, done.stderr
         assert json.loads(done.stdout) == {"statusCode": status, "body": "told"}
+
+
+# --- the admin's page ---------------------------------------------------------------------------
+
+
+def test_the_admin_lists_what_is_mounted(
+    client: Client, settings: Settings, monkeypatch: pytest.MonkeyPatch, world: World
+) -> None:
+    client.force_login(User.objects.create_superuser("caretaker"))
+    assert "None." in client.get("/admin/chat/lease/routes/").content.decode()
+    for route in load():
+        monkeypatch.setitem(mounted, route.key, route)
+    page = client.get("/admin/chat/lease/routes/").content.decode()
+    for key in ("hello", "$connect", "sendState"):
+        assert f"<code>{key}</code>" in page
+    assert HANDLER in page
+    assert "/admin/chat/lease/routes/" in client.get("/admin/chat/lease/").content.decode()
+
+
+def test_the_admins_list_of_routes_is_for_staff(client: Client, world: World) -> None:
+    assert client.get("/admin/chat/lease/routes/").status_code == 302
+    for person, status in ((world.alice, 302), (User.objects.create(username="aide"), 403)):
+        person.is_staff = status == 403
+        person.save()
+        client.force_login(person)
+        assert client.get("/admin/chat/lease/routes/").status_code == status
