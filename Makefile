@@ -22,6 +22,9 @@ lint: .dev ## the part of check that runs no tests
 format: .dev ## put the Python files into the one format and repair what the linter can
 	@$(PY) -m ruff format . && $(PY) -m ruff check --fix .
 
+contract: .dev ## note what was added to the socket's and REST's contract; refuses to take anything back
+	@DEBUG=1 exec $(PY) -m tests.contract write
+
 scenario: .dev ## posts under faults: Redis away, a process killed, PostgreSQL restarted
 	@exec $(PY) -m tests.scenarios.soak
 
@@ -53,4 +56,4 @@ clean: ## remove the environment and all caches; keeps var/, the data of `make r
 .dev:
 	@PYTHON='$(PYTHON)' requirements/install dev
 
-.PHONY: help run test check lint format scenario scenario-short fuzz fuzz-short lock clean .base .dev
+.PHONY: help run test check lint format contract scenario scenario-short fuzz fuzz-short lock clean .base .dev

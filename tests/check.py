@@ -61,6 +61,8 @@ GROUPS = {
             "schema",
             [*MANAGE, "spectacular", "--validate", "--fail-on-warn", "--file", os.devnull],
         ),
+        # AsyncAPI, and what may only grow.
+        Check("contract", [*PYTHON, "tests.contract"]),
         Check("javascript-types", node.types_command, paths=("static/js",)),
     ],
     "tests": [

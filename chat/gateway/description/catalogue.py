@@ -130,7 +130,7 @@ def catalogue() -> Catalogue:
     actions = list(router.actions.values())
     shapes = [event.data_shape for event in REGISTRY.values()]
     shapes += [event.shape for event in VOLATILE.values()]
-    results = [action.result for action in actions]
+    results = [_result(action) for action in actions]
     structs = [
         *CONTROL,
         *ANSWERS.values(),
@@ -155,7 +155,7 @@ def catalogue() -> Catalogue:
 
 def _action(action: Action, schemas: Schemas) -> ActionEntry:
     body = schemas.resolved(schemas.of(action.body))
-    may_stream = Streamed.__name__ in str(inspect.signature(action.handler).return_annotation)
+    may_stream = Streamed.__name__ in _returned(action)
     whole, item = _results(action, may_stream=may_stream)
     named = {"request_id": REQUEST_ID, "action": action.name}
     replies = [] if action.is_stream else _all_examples(whole, schemas)
@@ -180,6 +180,17 @@ def _action(action: Action, schemas: Schemas) -> ActionEntry:
     )
 
 
+def _result(action: Action) -> Any:
+    """Return the type of the result; what returns nothing says so in its annotation."""
+    if action.result is None and _returned(action) == "None":
+        return type(None)
+    return action.result
+
+
+def _returned(action: Action) -> str:
+    return str(inspect.signature(action.handler).return_annotation)
+
+
 def _results(action: Action, *, may_stream: bool) -> tuple[Any, Any]:
     """Return the types of a whole result and of one item; the last of a union is the item's."""
     if action.is_stream:
@@ -187,7 +198,7 @@ def _results(action: Action, *, may_stream: bool) -> tuple[Any, Any]:
     if may_stream:
         *wholes, item = alternatives(action.result)
         return reduce(or_, wholes) if wholes else item, item
-    return action.result, None
+    return _result(action), None
 
 
 def _event(name: str, event: type[Any], shape: Any, schemas: Schemas) -> EventEntry:

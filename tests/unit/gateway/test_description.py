@@ -12,7 +12,6 @@ from jsonschema import Draft7Validator
 from msgspec import UNSET, Struct, UnsetType
 
 from chat.api.socket_docs import AsyncApiView
-from chat.gateway.description.asyncapi import asyncapi
 from chat.gateway.description.catalogue import Catalogue, catalogue
 from chat.gateway.description.codes import COME_BACK, RESUME, STOP, advice
 from chat.gateway.description.comments import field_comments
@@ -25,7 +24,7 @@ from chat.limits import limits
 from chat.realtime.close_codes import CloseCode, is_resumable
 from chat.realtime.events import REGISTRY, VOLATILE
 from chat.realtime.router import router
-from tests import node
+from tests.contract.validity import document, problems
 
 # What the description of a release says that has no such thing.
 SAYS_NOTHING = "There is nothing said about"
@@ -36,25 +35,16 @@ def described() -> Catalogue:
     return catalogue()
 
 
-@pytest.fixture(scope="module")
-def document(described: Catalogue) -> dict[str, Any]:
-    """The document as it is sent."""
-    sent = msgspec.json.encode(asyncapi(described, host="chat.example.org", is_secure=True))
-    found: dict[str, Any] = json.loads(sent)
-    return found
+@pytest.fixture(scope="module", name="document")
+def sent() -> dict[str, Any]:
+    return document()
 
 
 # --- the document -------------------------------------------------------------------------------
 
 
-def test_the_document_is_asyncapi(document: dict[str, Any]) -> None:
-    schemas = node.packages() / "@asyncapi" / "specs" / "schemas"
-    schema = json.loads((schemas / f"{document['asyncapi']}-without-$id.json").read_text())
-    problems = [
-        f"{error.json_path}: {error.message[:200]}"
-        for error in Draft7Validator(schema).iter_errors(document)
-    ]
-    assert problems == []
+def test_the_document_is_asyncapi() -> None:
+    assert problems() == []
 
 
 def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:

@@ -1,0 +1,1 @@
+"""What the socket and REST have promised: snapshots, and what may not be taken back."""
