@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
@@ -13,7 +13,7 @@ from chat.directory import read_to, room_as_seen, rooms_as_seen
 from chat.models import Room
 from chat.realtime.database import in_database
 from chat.realtime.router import Request, router
-from chat.shapes import ReadMarker, RoomAsSeen, Seq, Slug
+from chat.shapes import ReadMarker, Refusals, RoomAsSeen, Seq, Slug
 
 # Rooms in one answer: what fits well into one frame.
 ROOMS_MAX = 500
@@ -32,13 +32,31 @@ class RoomList(Struct):
     next: Slug | None
 
 
-class OfRoom(Struct):
+class Join(Struct):
     room: Slug
+
+    refusals: ClassVar[Refusals] = {
+        "forbidden": "The room is archived, or an access key lacks the scope post."
+    }
+
+
+class Leave(Struct):
+    room: Slug
+
+    refusals: ClassVar[Refusals] = {
+        "forbidden": "You are no member, you are its last owner, the room is a direct one, or an "
+        "access key lacks the scope post."
+    }
 
 
 class Read(Struct):
     room: Slug
+    # The last event that you have seen; beyond the room's head counts as the head.
     seq: Seq
+
+    refusals: ClassVar[Refusals] = {
+        "forbidden": "You are no member, or an access key lacks the scope post."
+    }
 
 
 @router.action("rooms.list", body=ListRooms, result=RoomList)
@@ -47,14 +65,14 @@ async def list_rooms(request: Request, body: ListRooms) -> dict[str, Any]:
     return await in_database(_list_rooms, request.connection.identity.viewer, body)
 
 
-@router.action("room.join", body=OfRoom, result=RoomAsSeen, scope="post")
-async def join(request: Request, body: OfRoom) -> dict[str, Any]:
+@router.action("room.join", body=Join, result=RoomAsSeen, scope="post")
+async def join(request: Request, body: Join) -> dict[str, Any]:
     """Become a member of a public room; a second time changes nothing."""
     return await in_database(_join, request.connection.identity.viewer, body.room)
 
 
-@router.action("room.leave", body=OfRoom, result=RoomAsSeen, scope="post")
-async def leave(request: Request, body: OfRoom) -> dict[str, Any]:
+@router.action("room.leave", body=Leave, result=RoomAsSeen, scope="post")
+async def leave(request: Request, body: Leave) -> dict[str, Any]:
     """End your membership. The answer is the room as you saw it last."""
     return await in_database(_leave, request.connection.identity.viewer, body.room)
 

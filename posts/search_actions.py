@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 from msgspec import Struct
@@ -11,7 +11,7 @@ from msgspec import Struct
 from chat.access import Viewer
 from chat.realtime.database import in_database
 from chat.realtime.router import Reply, Request, Streamed, router
-from chat.shapes import Slug, Time
+from chat.shapes import Examples, Slug, Time
 from posts.representation import posts_data
 from posts.search import Search, find
 from posts.shapes import Post, Uuid
@@ -27,10 +27,17 @@ PostData = dict[str, Any]
 class SearchPosts(Search):
     limit: Limit = 50
 
+    examples: ClassVar[Examples] = (
+        {"query": "sunset harb"},
+        {"query": "sunset", "room": "lobby", "author": "ada", "has_image": True, "limit": 10},
+    )
+
 
 class SearchStories(SearchPosts):
     # Answer with one frame for each story.
     stream: bool = False
+
+    examples: ClassVar[Examples] = ({"query": "sunset"}, {"query": "sunset", "stream": True})
 
 
 class Story(Struct, tag_field="$type", tag="Story"):
@@ -38,15 +45,15 @@ class Story(Struct, tag_field="$type", tag="Story"):
 
     id: Uuid
     # The first line of the text, or what its first picture shows.
-    title: Annotated[str, msgspec.Meta(max_length=TITLE_MAX)]
+    title: Annotated[str, msgspec.Meta(max_length=TITLE_MAX, examples=["Sunset over the harbour"])]
     room: Slug
     # A username.
-    author: str
+    author: Annotated[str, msgspec.Meta(examples=["ada"])]
     created_at: Time
 
 
 class Stories(Struct):
-    query: str
+    query: Annotated[str, msgspec.Meta(examples=["sunset"])]
     # Newest first.
     results: list[Story]
 

@@ -149,8 +149,8 @@ async def test_joining_twice_is_one_event_and_lets_one_post(
     assert joined["role"] == "member"
     assert await charlie.result("room.join", room="garden") == joined
     await charlie.result("post.create", room="garden", text="Here I am")
-    types = [frame["type"] for frame in await bob.so_far() if "type" in frame]
-    assert types == ["member.joined", "post.created"]
+    await bob.event("post.created")
+    assert [frame["type"] for frame in bob.aside if "type" in frame] == ["member.joined"]
 
 
 async def test_who_leaves_a_private_room_hears_nothing_more_of_it(
@@ -161,7 +161,9 @@ async def test_who_leaves_a_private_room_hears_nothing_more_of_it(
     left = await bob.result("room.leave", room="cellar")
     assert (left["slug"], left["role"], left["unread_count"]) == ("cellar", None, None)
     msgspec.convert(left, RoomAsSeen)
-    lost = await bob.event("unsubscribed")
+    # It may come before the answer.
+    told = [frame for frame in bob.aside if frame.get("type") == "unsubscribed"]
+    lost = told[0] if told else await bob.event("unsubscribed")
     assert (lost["room"], lost["reason"]) == ("cellar", "left")
     await post(world.alice, "Is he gone?", room="cellar")
     assert [frame for frame in await bob.so_far() if frame.get("type") == "post.created"] == []
@@ -204,7 +206,9 @@ async def test_the_highest_read_marker_wins_and_others_hear_nothing(
     await alice.result("subscribe", rooms=["garden"])
     first = await post(world.alice, "one")
     await post(world.alice, "two")
-    await alice.so_far()
+    for _ in range(2):
+        await alice.event("post.created")
+    alice.aside.clear()
     marker = await bob.result("read", room="garden", seq=first.seq)
     assert marker == {"room": "garden", "seq": first.seq, "unread_count": 1}
     msgspec.convert(marker, ReadMarker)
