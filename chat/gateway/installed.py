@@ -20,5 +20,6 @@ __all__ = [
     "remote",
     "state",
     "table",
+    "topic_actions",
     "typists",
 ]

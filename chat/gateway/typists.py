@@ -55,6 +55,10 @@ class Type(Struct):
     typing: bool
 
 
+class Noted(Struct):
+    """There is nothing more to say."""
+
+
 class RoomTyping(Struct):
     room: Slug
     user: Person
@@ -78,8 +82,8 @@ class TypingUpdated(VolatileEvent, name="typing.updated"):
     shape = RoomTyping
 
 
-@router.action("typing", body=Type, result=None, scope="post")
-async def typing(request: Request, body: Type) -> None:
+@router.action("typing", body=Type, result=Noted, scope="post")
+async def typing(request: Request, body: Type) -> dict[str, Any]:
     """Say that you are typing in a room, every three seconds or so; or that you have stopped.
 
     It ends by itself after six seconds, when you post there, and with the connection.
@@ -92,6 +96,7 @@ async def typing(request: Request, body: Type) -> None:
         typists.begin(connection, room_id, body.room, who)
     else:
         typists.end(connection, await in_database(_access, viewer, body.room))
+    return {}
 
 
 def has_posted(room_id: int, user_id: int) -> None:

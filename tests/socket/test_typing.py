@@ -44,11 +44,11 @@ def typing_among(frames: list[Frame]) -> list[Frame]:
 
 
 async def begins(socket: Socket, room: str = "garden") -> None:
-    assert await socket.result("typing", room=room, typing=True) is None
+    assert await socket.result("typing", room=room, typing=True) == {}
 
 
 async def stops(socket: Socket, room: str = "garden") -> None:
-    assert await socket.result("typing", room=room, typing=False) is None
+    assert await socket.result("typing", room=room, typing=False) == {}
 
 
 async def is_typing(socket: Socket) -> bool:
