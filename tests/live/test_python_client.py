@@ -28,13 +28,6 @@ AccessKey.objects.get(id="{}".split("_")[1]).revoke()
 """
 
 
-@pytest.fixture(autouse=True)
-async def deadline() -> AsyncIterator[None]:
-    """Nothing of this hangs: a test that waits too long fails where it waits."""
-    async with asyncio.timeout(DEADLINE_S * 3):
-        yield
-
-
 def client_of(pair: Pair, name: str, server: AppServer, **options: Any) -> Client:
     return picturegram.connect(server.http_url, token=pair.tokens[name], **options)
 

@@ -74,8 +74,9 @@ async def test_a_heartbeat_is_answered_at_once() -> None:
 
 async def test_frames_that_nobody_knows_are_handed_on_or_ignored() -> None:
     async def chatter(gateway: Gateway, socket: ServerConnection) -> None:
-        for text in ('{"type": "news.of.2031", "x": 1}', "{}", '{"request_id": 99, "ok": true}'):
+        for text in ("no JSON", "[]", "{}", '{"request_id": 99, "ok": true}'):
             await socket.send(text)
+        await tell(socket, type="news.of.2031", x=1)
         await answer_all(gateway, socket)
 
     async with served(Gateway(chatter)) as url, picturegram.connect(url) as client:
@@ -154,7 +155,7 @@ async def test_a_refusal_for_the_moment_is_waited_out() -> None:
 
 async def test_a_server_that_never_greets_is_no_gateway() -> None:
     async def silent(socket: ServerConnection) -> None:
-        await socket.send('{"type": "welcome"}')
+        await socket.send("welcome")
         await socket.wait_closed()
 
     gateway = Gateway()

@@ -11,7 +11,7 @@ from picturegram import rest
 from picturegram.address import site_url, socket_url
 from picturegram.connection import Connection
 from picturegram.ending import Ended
-from picturegram.errors import Refused, Unknown, Unreachable
+from picturegram.errors import Refused, Unknown
 from picturegram.following import Following
 from picturegram.inbox import Inbox
 from picturegram.pace import Pace
@@ -23,7 +23,7 @@ from picturegram.wire import Frame
 READS = {"history", "ping", "presence", "rooms.list", "search", "state.get", "users.list"}
 READS |= {"subscribe", "unsubscribe"}
 # These make something, once per client_id.
-CREATES = {"post.create", "publish"}
+CREATES = {"post.create", "publish", "submitIotEvent"}
 
 
 class Client:
@@ -61,7 +61,7 @@ class Client:
         except BaseException as error:
             await self.close()
             if isinstance(error, TimeoutError):
-                raise Unreachable(f"{self._connection.url}: {self._connection.ending}") from None
+                raise self._connection.unreachable() from None
             raise
         return self
 
@@ -107,8 +107,12 @@ class Client:
         """
         has_begun = False
         while True:
-            socket = await self._connection.socket()
-            await self._pace.turn()
+            try:
+                async with asyncio.timeout(self._request_timeout_s):
+                    socket = await self._connection.socket()
+                    await self._pace.turn()
+            except TimeoutError:
+                raise self._connection.unreachable() from None
             try:
                 async for item in socket.stream(action, fields):
                     has_begun = True

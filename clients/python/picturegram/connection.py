@@ -54,6 +54,10 @@ class Connection:
         """Return the socket, once it is up to date. Raises Stopped."""
         return await asyncio.shield(self._live)
 
+    def unreachable(self) -> Unreachable:
+        """Return the error for who has waited for a socket in vain."""
+        return Unreachable(f"{self.url}: {self.ending}")
+
     async def ask(
         self,
         action: str,
@@ -85,7 +89,7 @@ class Connection:
             if cause is not None:
                 raise cause from None
             if not was_sent:
-                raise Unreachable(f"{self.url}: {self.ending}") from None
+                raise self.unreachable() from None
         raise Unknown(f"There was no answer to {action}.")
 
     async def wait_for(self, refusal: Refused) -> None:

@@ -187,8 +187,8 @@ class Socket:
             await self._connection.send(text)
 
     def _take(self, text: str | bytes, receive: Callable[[Frame], None]) -> None:
-        frame = json.loads(text)
-        settle = self._answers.get(frame.get("request_id"))
+        frame = _frame_in(text)
+        settle = self._answers.get(frame.get("request_id", 0))
         if settle is not None:
             settle(frame)
         elif frame.get("type") == "heartbeat":
@@ -201,8 +201,17 @@ class Socket:
             receive(frame)
 
 
+def _frame_in(text: str | bytes) -> Frame:
+    """Return a frame; an empty one for what is none, which is a sign of life all the same."""
+    try:
+        frame = json.loads(text)
+    except ValueError:
+        return {}
+    return frame if isinstance(frame, dict) else {}
+
+
 async def _first_frame(connection: ClientConnection) -> Frame:
-    frame: Frame = json.loads(await connection.recv())
+    frame = _frame_in(await connection.recv())
     if frame.get("type") not in ("hello", "disconnect"):
         raise WebSocketException("This is no gateway of PictureGram.")
     return frame

@@ -42,7 +42,7 @@ export * from './index.js';
 const READS = ['history', 'ping', 'presence', 'rooms.list', 'search', 'state.get', 'users.list'];
 READS.push('subscribe', 'unsubscribe');
 /** These make something, once per client_id. */
-const CREATES = ['post.create', 'publish'];
+const CREATES = ['post.create', 'publish', 'submitIotEvent'];
 /** Codes of errors after which the same request may succeed. */
 const PASSING = ['rate_limited', 'busy', 'storage_unavailable'];
 /** Codes that leave it unknown whether the request was done. */
