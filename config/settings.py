@@ -314,7 +314,8 @@ REST_FRAMEWORK = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "PictureGram",
-    "DESCRIPTION": "A self-hosted, live picture chat. The socket's side is docs/protocol.md.",
+    "DESCRIPTION": "A self-hosted, live picture chat. The socket has "
+    "[a page of its own](/api/docs/socket/).",
     "VERSION": RELEASE,
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,

@@ -17,6 +17,7 @@ from chat.api.caching import is_known, revalidated
 from chat.api.views import ApiView
 from chat.gateway.description.asyncapi import asyncapi
 from chat.gateway.description.catalogue import catalogue
+from chat.gateway.description.filter_words import EXPRESSIONS
 from chat.gateway.description.page import console_start, page
 
 
@@ -45,6 +46,7 @@ def socket_docs(request: HttpRequest) -> HttpResponse:
     context = {
         "page": page(described),
         "console_start": console_start(described),
+        "expressions": EXPRESSIONS,
         "room": settings.LOBBY_SLUG,
         "site_url": f"http{'s' if is_secure else ''}://{host}",
         "socket_url": f"ws{'s' if is_secure else ''}://{host}/ws/",

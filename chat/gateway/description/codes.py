@@ -62,7 +62,7 @@ ERRORS = {
     "storage_full": "There is no room for pictures; nothing was stored.",
 }
 STOP = "stop"
-COME_BACK = "come back after retry_after_ms"
+COME_BACK = "come back after `retry_after_ms`"
 RESUME = "reconnect and resume"
 FINAL = frozenset({1003, 1007, 1008})
 

@@ -101,7 +101,7 @@ def console_start(catalogue: Catalogue) -> dict[str, Any]:
             for action in catalogue.actions
         },
         "closings": {
-            each.code: f"{each.reason}: {each.meaning} {each.advice.capitalize()}."
+            each.code: f"{each.reason}: {each.meaning} → {each.advice}"
             for each in catalogue.closings
         },
     }

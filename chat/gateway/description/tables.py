@@ -9,8 +9,8 @@ from typing import Any
 
 from chat.gateway.description.schemas import REF, Schema, Schemas
 
-# The largest number of JSON's integers here; that something may not be larger goes without saying.
-INTEGER_MAX = 2**63 - 1
+# That integers are not larger than JSON's readers take goes without saying.
+INTEGER_MAX = 2**53
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ def limits_of(schema: Schema) -> str:
 
 
 def _range(least: Any, most: Any, unit: str) -> str:
-    if most == INTEGER_MAX:
+    if most is not None and most >= INTEGER_MAX:
         most = None
     if least is None and most is None:
         return ""

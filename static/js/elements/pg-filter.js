@@ -115,6 +115,7 @@ export class PgFilter extends HTMLElement {
     this.#showContents(query, found);
     const none = document.querySelector('[data-none]');
     if (none) show(none, found.size === 0);
+    if (query) window.scrollTo({ top: 0 });
     const said = query ? `${found.size} of ${entries.length} found` : '';
     find(this, '[data-count]', HTMLElement).textContent = said;
   }

@@ -16,10 +16,12 @@ from chat.gateway.description.catalogue import Catalogue, catalogue
 from chat.gateway.description.codes import COME_BACK, RESUME, STOP, advice
 from chat.gateway.description.comments import field_comments
 from chat.gateway.description.examples import example_of
+from chat.gateway.description.filter_words import EXPRESSIONS
 from chat.gateway.description.limit_words import described_limits
 from chat.gateway.description.pretty import coloured, pretty
 from chat.gateway.description.schemas import Schemas
 from chat.gateway.description.tables import limits_of, rows, type_of
+from chat.gateway.topics.filters import Condition
 from chat.limits import limits
 from chat.realtime.close_codes import CloseCode, is_resumable
 from chat.realtime.events import REGISTRY, VOLATILE
@@ -155,6 +157,13 @@ def test_the_range_of_a_close_code_is_its_advice(codes: tuple[int, ...], expecte
 def test_the_advice_is_what_the_disconnect_frame_says() -> None:
     for code in CloseCode:
         assert is_resumable(code) == (advice(code) != STOP)
+
+
+def test_every_expression_takes_what_is_said_of_it() -> None:
+    for expression in EXPRESSIONS:
+        condition = Condition(expression.text)
+        assert condition.holds(expression.matching), expression
+        assert condition.is_any or not condition.holds(expression.missing), expression
 
 
 # --- how it is made -----------------------------------------------------------------------------
