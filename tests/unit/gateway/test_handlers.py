@@ -461,7 +461,7 @@ def test_addresses_of_allowed_hosts_are_taken(settings: Settings, url: str, allo
         "https://someone@host.example/",
         "https://host.example@other.example/",
         "ftp://host.example/",
-        "file:///etc/passwd",
+        "file://host.example/etc/passwd",
         "https:///path",
         "https://host.example:port/",
     ],

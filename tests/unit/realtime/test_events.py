@@ -73,4 +73,5 @@ def test_all_durable_events_of_this_release_are_registered() -> None:
         "member.removed",
         "member.role_changed",
         "room.updated",
+        "state.updated",
     } == set(REGISTRY)
