@@ -12,7 +12,8 @@ from chat.realtime.router import Action
 from tests.fuzz.contract import MESSAGE_BYTES_MAX, PACKED, V1, Due, due
 from tests.fuzz.values import Known, Values, anything, bodies
 
-PEOPLE = ["alice", "bob", "charlie", ""]
+# The producer is alice with a key that may publish.
+PEOPLE = ["alice", "bob", "charlie", "producer", "producer", ""]
 ADDRESSES = ["/ws/", "/ws/", "/ws/rooms/lobby/", "/ws/rooms/lobby/?seq=0", "/chat", "/chats"]
 # No sub-protocol is the quiet dialect, and so is `chat`.
 DIALECTS = [V1, V1, PACKED, PACKED, "", "chat"]

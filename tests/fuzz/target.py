@@ -45,7 +45,10 @@ class Target:
 
     @classmethod
     def of(cls, site: Site, server: AppServer) -> "Target":
-        target = cls(server, site.populate(PEOPLE, ROOMS))
+        tokens = site.populate(PEOPLE, ROOMS)
+        scopes = [f"--scope={scope}" for scope in ("read", "post", "publish")]
+        tokens["producer"] = site.run("manage.py", "access_key", "alice", *scopes).split()[-1]
+        target = cls(server, tokens)
         posts = asyncio.run(target._post())
         target.known = {
             name: found

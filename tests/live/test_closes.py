@@ -52,7 +52,7 @@ def place_in(folder: Path, database_url: str, program: str, **variables: str) ->
     tokens = site.populate(PEOPLE, ROOMS)
     with site.serving(program) as server:
         yield Place(site, server, tokens)
-        assert "Traceback" not in server.log
+        assert "Traceback" not in server.log, server.log[-4000:]
 
 
 @pytest.fixture(scope="module", params=PROGRAMS)
