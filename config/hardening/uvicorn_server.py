@@ -8,6 +8,7 @@ The rest it does itself. What is replaced or relied on:
 | `Server.shutdown`, `Server.servers` | refuse newcomers and drain before the sockets are closed |
 | `Config.ws_protocol_class` | names our class of sockets in place of `WebSocketsSansIOProtocol` |
 | `Config.ws_max_size` | messages of 128 KiB, not 16 MiB |
+| `Config.ws_per_message_deflate` | compresses each frame for each socket; we have none |
 | `Config.timeout_graceful_shutdown` | waits 5 s for what still runs, where it would for ever |
 | `WebSocketsSansIOProtocol.send`, `.transport`, `.loop` | `picturegram.abort`; a close that ends |
 | `….handle_connect`, `.scope`, `.response`, `.conn` | the extension stands in the scope; \
@@ -137,6 +138,7 @@ def install(limits: Limits) -> None:
             config.ws_protocol_class = Socket
         elif config.ws_protocol_class is not Socket:
             logger.warning("With this --ws, stalled sockets cannot be aborted.")
+        config.ws_per_message_deflate = False
         config.ws_max_size = min(config.ws_max_size, limits.message_bytes_max)
         if config.timeout_graceful_shutdown is None:
             config.timeout_graceful_shutdown = GRACE_S
