@@ -5,9 +5,9 @@ from __future__ import annotations
 from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 
-from chat.admin import keys, log, people, rooms, servers
+from chat.admin import connections, keys, log, people, rooms, servers
 
-__all__ = ["keys", "log", "people", "rooms", "servers"]
+__all__ = ["connections", "keys", "log", "people", "rooms", "servers"]
 
 admin.site.site_header = "PictureGram"
 admin.site.site_title = "PictureGram"

@@ -37,6 +37,8 @@ ID_BYTES, NODE_BYTES = 11, 4
 ANSWER_TIMEOUT_S = 2.0
 # Seconds that a thread waits for all of it: the answer, and the leases before and after.
 THREAD_TIMEOUT_S = 15.0
+# Bytes of a reason that fit into a close frame (RFC 6455, section 5.5).
+REASON_BYTES_MAX = 123
 # How long, and of how many posts at most, it is remembered that they were delivered.
 REMEMBERED_S = 120.0
 REMEMBERED_MAX = 10_000
@@ -211,7 +213,8 @@ class Exchange(Part):
         if verb == "inspect":
             return {"outcome": "done", **_told(connection)}
         if verb == "drop":
-            connection.close(_close_code(question["code"]), reason=question["reason"])
+            reason = question["reason"].encode()[:REASON_BYTES_MAX].decode(errors="ignore")
+            connection.close(_close_code(question["code"]), reason=reason)
             return {"outcome": "done"}
         if not _has_room(connection, len(question["data"])):
             return {"outcome": "congested"}

@@ -16,7 +16,16 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from chat.models import AccessKey, Lease, Membership, RightsChange, Room, RoomEvent, User
+from chat.models import (
+    AccessKey,
+    Connection,
+    Lease,
+    Membership,
+    RightsChange,
+    Room,
+    RoomEvent,
+    User,
+)
 from posts import services as posts
 from posts.models import Picture, Post, Reaction
 from tests.people import PASSWORD, World, make_person
@@ -25,7 +34,7 @@ from tests.storage.pictures import add_picture
 pytestmark = pytest.mark.django_db
 
 PAGES = (
-    *(User, Room, Membership, RoomEvent, RightsChange, Lease, AccessKey),
+    *(User, Room, Membership, RoomEvent, RightsChange, Lease, Connection, AccessKey),
     *(Post, Picture, Reaction),
 )
 ADDABLE = (User, Room, Membership, AccessKey, Post, Reaction)
@@ -96,6 +105,14 @@ def make_rows(world: World, number: int) -> None:
     RightsChange.objects.user_blocked(person.pk)
     Lease.objects.create(
         node=f"n{number}", host="here", pid=number, is_shared=False, renewed_at=timezone.now()
+    )
+    Connection.objects.create(
+        connection_id=f"c{number}",
+        user=person,
+        connected_at=timezone.now(),
+        last_active_at=timezone.now(),
+        ttl=2**31,
+        node=f"n{number}",
     )
 
 
