@@ -22,7 +22,7 @@ ROOT = Path(__file__).parent.parent
 PYTHON = [sys.executable, "-m"]
 PYTEST = [*PYTHON, "pytest"]
 MANAGE = [sys.executable, "manage.py"]
-CODE = ["config", "chat", "posts", "tests", "clients/python", "manage.py"]
+CODE = ["config", "chat", "posts", "tests", "clients/python", "examples", "manage.py"]
 PRODUCTION = {
     "DEBUG": "0",
     "SECRET_KEY": secrets.token_urlsafe(64),

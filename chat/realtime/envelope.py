@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
@@ -221,12 +221,15 @@ class Notice:
         return [self.wire(dialect)]
 
 
-class Burst:
+F = TypeVar("F", bound="Frame | Notice")
+
+
+class Burst(Generic[F]):
     """Several frames that count as one message: a replay as plain events."""
 
     __slots__ = ("frames",)
 
-    def __init__(self, frames: Sequence[Frame | Notice]) -> None:
+    def __init__(self, frames: Sequence[F]) -> None:
         self.frames = frames
 
     @property

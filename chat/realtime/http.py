@@ -163,7 +163,7 @@ class StreamingReader(Reader):
         self.outbox.finish(Text(f"retry: {retry_after_ms}\n\n"))
 
 
-class Records(Burst):
+class Records(Burst[Frame]):
     """Frames as records of an event stream."""
 
     def texts(self, dialect: str) -> Iterator[Wire]:

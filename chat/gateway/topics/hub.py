@@ -3,18 +3,15 @@
 It joins the groups of the buckets whose topics somebody here follows, and all of them once a filter
 names no topic. Per topic it keeps the next number: what is missing is read from the ring, what was
 already there is dropped. Each event is held once against each distinct filter, and encoded once for
-each choice of members. Everything runs on one event loop; only `tell` may be called from other
-threads.
+each choice of members. Everything runs on one event loop.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, cast
-
-from django.conf import settings
 
 from chat.access import Viewer
 from chat.errors import AppError, Unavailable
@@ -25,7 +22,7 @@ from chat.gateway.topics.events import Draft, TopicEvent
 from chat.gateway.topics.filters import Condition, Fields, Filter
 from chat.gateway.topics.interests import Interests
 from chat.gateway.topics.looking import look
-from chat.gateway.topics.names import BUCKETS, bucket_group, bucket_of, room_of
+from chat.gateway.topics.names import BUCKETS, room_of
 from chat.gateway.topics.redis_rings import rings
 from chat.gateway.topics.rights import People, Producers, Readers, check_may_publish
 from chat.gateway.topics.rings import Tail
@@ -75,10 +72,8 @@ class TopicHub(Part):
 
     async def start(self) -> None:
         self.server.hub.listen("topic.event", self._hear)
-        publishing.set_listener(self.tell)
 
     async def stop(self) -> None:
-        publishing.set_listener(None)
         await self._tasks.end()
 
     def closed(self, connection: Connection, code: int | CloseCode) -> None:
@@ -105,20 +100,6 @@ class TopicHub(Part):
         if isinstance(answer, AppError):
             raise answer
         return answer
-
-    def tell(self, events: Sequence[TopicEvent]) -> None:
-        """Hand out what was published here, and ring for the others. From any thread."""
-        try:
-            self.server.hub.loop.call_soon_threadsafe(self._hear_own, events)
-        except RuntimeError:  # The loop is closed: the process is ending.
-            logger.debug("An event was published after the end.")
-
-    def _hear_own(self, events: Iterable[TopicEvent]) -> None:
-        for event in events:
-            self.accept(event)
-            if settings.REDIS_URLS:
-                group = bucket_group(bucket_of(event.topic))
-                self.server.hub.doorbell.put(group, event.as_message())
 
     # --- hearing ----------------------------------------------------------------------------
 
@@ -181,7 +162,7 @@ class TopicHub(Part):
                 notice = notices[fields] = event.notice(fields)
             subscription = state.followers.get(listener)
             if subscription is None:
-                listener.outbox.put(notice)
+                listener.deliver(notice)
             else:
                 subscription.offer(notice)
 
@@ -208,7 +189,7 @@ class TopicHub(Part):
             del interests.filters[filter]
             self.book.discard(listener, filter)
         if filters or (subscription is not None and subscription.is_told):
-            listener.tell({"type": "unsubscribed", "topic": state.topic, "reason": LOST})
+            listener.tell_event({"type": "unsubscribed", "topic": state.topic, "reason": LOST})
             self.server.changed(cast("Connection", listener))
 
     # --- what is missing --------------------------------------------------------------------

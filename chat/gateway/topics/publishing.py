@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,16 +17,8 @@ from chat.gateway.topics.redis_rings import rings
 from chat.models import User
 from chat.realtime.doorbell import ring_group
 from chat.realtime.envelope import byte_count, encode, wire_time
+from chat.realtime.events import REGISTRY, VOLATILE
 from chat.text import clean_client_id
-
-Tell = Callable[[Sequence[TopicEvent]], None]
-# Takes what was published in this process, from any thread; the hub's, while there is one.
-_listener: Tell | None = None
-
-
-def set_listener(listener: Tell | None) -> None:
-    global _listener
-    _listener = listener
 
 
 def draft_of(
@@ -40,6 +32,8 @@ def draft_of(
         raise NotAuthenticated
     if event_type == ANY:
         raise Invalid(fields={"event_type": f"{ANY} stands for every type in filters."})
+    if event_type in REGISTRY or event_type in VOLATILE:
+        raise Invalid(fields={"event_type": f"{event_type} is the server's own word."})
     text = encode(payload)
     if byte_count(text) > settings.EVENT_PAYLOAD_BYTES_MAX:
         most = settings.EVENT_PAYLOAD_BYTES_MAX
@@ -54,15 +48,12 @@ def draft_of(
 def publish(drafts: Sequence[Draft]) -> list[TopicEvent | AppError]:
     """Keep events and tell everybody. Blocks; who may publish was checked before."""
     answers = rings().publish(drafts)
-    tell([answer for answer in answers if isinstance(answer, TopicEvent)])
+    tell(answer for answer in answers if isinstance(answer, TopicEvent))
     return answers
 
 
-def tell(events: Sequence[TopicEvent]) -> None:
+def tell(events: Iterable[TopicEvent]) -> None:
     """Hand events on; ones that are sent again do no harm, and reach who missed them."""
-    if _listener is not None:
-        _listener(events)
-        return
     for event in events:
         ring_group(bucket_group(bucket_of(event.topic)), event.as_message())
 

@@ -18,20 +18,17 @@ RECENT_EVENTS_MAX = 256
 RECENT_BYTES_MAX = 256 * 1024
 
 
-class Box(Protocol):
-    def put(self, entry: Entry) -> None: ...
-
-
 class Listener(Protocol):
     """Who gets producer events: a connection. Nothing here may block."""
 
     # None for anonymous readers.
     user_id: int | None
 
-    @property
-    def outbox(self) -> Box: ...
+    def deliver(self, entry: Entry) -> None:
+        """Take the next event."""
 
-    def tell(self, members: dict[str, Any]) -> None: ...
+    def tell_event(self, members: dict[str, Any]) -> None:
+        """Learn something of a subscription, in its place among the events."""
 
 
 class TopicSubscription:
@@ -49,7 +46,7 @@ class TopicSubscription:
 
     def offer(self, notice: Notice) -> None:
         if self._held is None:
-            self.listener.outbox.put(notice)
+            self.listener.deliver(notice)
         else:
             self._held.append(notice)
 
@@ -66,7 +63,7 @@ class TopicSubscription:
         self.is_told = True
         held, self._held = self._held, None
         for notice in held or ():
-            self.listener.outbox.put(notice)
+            self.listener.deliver(notice)
 
     def restart(self) -> None:
         """Forget what waited: the topic was reset, or the subscription is over."""
@@ -148,7 +145,7 @@ class TopicState:
             subscription.restart()
             if subscription.is_told:
                 told = {"topic": self.topic, "epoch": epoch, "offset": offset, "reason": reason}
-                subscription.listener.tell({"type": "gap", **told})
+                subscription.listener.tell_event({"type": "gap", **told})
 
     def pass_by(self, event: TopicEvent) -> None:
         """Count the next event as handed out."""

@@ -26,7 +26,10 @@ class FakeListener:
         self.outbox = FakeBox()
         self.told: list[dict[str, Any]] = []
 
-    def tell(self, members: dict[str, Any]) -> None:
+    def deliver(self, entry: Entry) -> None:
+        self.outbox.put(entry)
+
+    def tell_event(self, members: dict[str, Any]) -> None:
         self.told.append(members)
 
     def frames(self) -> list[dict[str, Any]]:

@@ -202,6 +202,7 @@ def test_what_writes_needs_the_scope_post() -> None:
         "room.leave",
         "read",
         "state.set",
+        "typing",
     }
 
 
