@@ -18,7 +18,8 @@ against RFC 6455, 5.4 |
 | `….data_received`, `.handshake_initiated`, `.conn.handshake_exc` | no answer, ever, to a head \
 that is too long or has a body |
 | `….handle_close`, `.keepalive_timeout`, `.handle_parser_exception` | they close the transport, \
-which waits for ever when the other side does not read |
+which waits for ever when the other side does not read; `.conn.close_sent` is missing before the \
+handshake is answered |
 | `….send_receive_event_to_app`, `.frames`, `.curr_msg_data_type`, `.close_sent` | \
 a traceback in the log for each text that is not UTF-8 |
 
@@ -104,6 +105,11 @@ class Socket(WebSocketsSansIOProtocol):
         self._abort_later()
 
     def handle_parser_exception(self) -> None:
+        if self.conn.close_sent is None:
+            # It came before the handshake was answered, so that no close frame can be sent; the
+            # original fails for want of one.
+            self.transport.abort()
+            return
         super().handle_parser_exception()
         self._abort_later()
 
