@@ -14,6 +14,8 @@ import secrets
 from collections.abc import Callable
 from typing import Any
 
+from chat.realtime.tasks import end_tasks
+
 logger = logging.getLogger(__name__)
 
 # Seconds between ticks of a hub that hears, and of one that lives on from the log.
@@ -177,7 +179,4 @@ class LayerLink:
 
     async def close(self) -> None:
         """Stop receiving."""
-        tasks = [task for task in (self._receiving, self._beating) if task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end_tasks(task for task in (self._receiving, self._beating) if task is not None)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from typing import Any
 
 logger = logging.getLogger(__name__)
+
+# Seconds that a cancelled task gets before it is cancelled again.
+CANCEL_AGAIN_S = 0.5
 
 
 class Tasks:
@@ -29,7 +32,17 @@ class Tasks:
 
     async def end(self) -> None:
         """Cancel what runs and wait for it."""
-        tasks = list(self._running)
-        for task in tasks:
+        await end_tasks(self._running)
+
+
+async def end_tasks(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Cancel tasks and wait until they have ended.
+
+    Once is not enough: before Python 3.12 `asyncio.wait_for`, which Redis clients use, swallows a
+    cancelling that comes in the moment in which what it waits for is done.
+    """
+    running = set(tasks)
+    while running:
+        for task in running:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        _, running = await asyncio.wait(running, timeout=CANCEL_AGAIN_S)
