@@ -63,7 +63,8 @@ def check_may_publish(viewer: Viewer, topic: str) -> None:
 def readers(slugs: Collection[str], people: Iterable[int | None]) -> dict[str, People]:
     """Who of `people` (None: anonymous) may see each of these rooms; one query."""
     asked = frozenset(people)
-    somebody = [person for person in asked if person is not None]
+    # Nobody has the id 0; without any, Django would take the whole query for empty.
+    somebody = [0, *(person for person in asked if person is not None)]
     local = FilteredRelation("memberships", condition=Q(memberships__user__in=somebody))
     rows = (
         Room.objects.filter(slug__in=slugs)
