@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models.signals import post_delete, post_save
 from django.dispatch import receiver
 
@@ -60,11 +60,20 @@ def index(post: Post, *, is_new: bool = False) -> None:
     said = document(post.text, alts, post.room_id, post.author_id)
     if is_new or not entries.update(words=said):
         number = place_in_time(post.created_at, post.room_id)
-        entry = SearchEntry(number=number, post=post, room_id=post.room_id, words=said)
-        SearchEntry.objects.bulk_create([entry], ignore_conflicts=True)
-        while not entries.exists():  # another room has a post of this very microsecond
-            entry.number += 1
-            SearchEntry.objects.bulk_create([entry], ignore_conflicts=True)
+        while not _filed(number, post, said):
+            number += 1  # another room has a post of this very microsecond
+
+
+def _filed(number: int, post: Post, said: str) -> bool:
+    """Insert an entry unless the number is taken, and return whether it was free."""
+    post_id = Post._meta.pk.get_db_prep_value(post.pk, connection)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO posts_searchentry (number, post_id, room_id, words) "
+            "VALUES (%s, %s, %s, %s) ON CONFLICT (number) DO NOTHING",
+            [number, post_id, post.room_id, said],
+        )
+        return bool(cursor.rowcount)
 
 
 def index_room(room: Room) -> int:
