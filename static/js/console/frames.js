@@ -1,3 +1,5 @@
+import { hasWords } from '../words.js';
+
 /**
  * A message that went over the wire, or a note about the wire itself.
  * @typedef {object} Message
@@ -70,9 +72,5 @@ export function isBeat({ way, frame }) {
  * @param {string} query
  */
 export function isWanted(message, query) {
-  const text = `${message.way} ${kindOf(message)} ${message.text}`.toLowerCase();
-  return query
-    .toLowerCase()
-    .split(/\s+/)
-    .every((word) => text.includes(word));
+  return hasWords(`${message.way} ${kindOf(message)} ${message.text}`, query);
 }

@@ -1,16 +1,5 @@
 import { find, Ties } from '../dom.js';
-
-/**
- * Whether every word of a query stands in a text, in any order.
- * @param {string} text in lower case
- * @param {string} query
- */
-export function matches(text, query) {
-  return query
-    .toLowerCase()
-    .split(/\s+/)
-    .every((word) => text.includes(word));
-}
+import { hasWords } from '../words.js';
 
 /** Shows the entries of this page that have all words of a query, and where they are. */
 export class PgFilter extends HTMLElement {
@@ -101,8 +90,7 @@ export class PgFilter extends HTMLElement {
     /** @type {Set<string>} */
     const found = new Set();
     for (const entry of entries) {
-      const text = (entry.getAttribute('data-entry') ?? '').toLowerCase();
-      const isFound = matches(text, query);
+      const isFound = hasWords(entry.getAttribute('data-entry') ?? '', query);
       if (isFound) found.add(entry.id);
       show(entry, isFound);
     }
