@@ -105,9 +105,9 @@ def test_reading_moves_the_marker_up_only(as_bob: Client, as_charlie: Client) ->
         "unread_count": 0,
     }
     assert as_bob.ask("POST", path, {"seq": 0}, status=200)["seq"] == 1
-    assert as_bob.ask("POST", path, {"seq": 2**70}, status=200)["seq"] == 2
+    assert as_bob.ask("POST", path, {"seq": 2**62}, status=200)["seq"] == 2
     assert as_charlie.refused("POST", path, {"seq": 1}) == (403, "forbidden")
-    for body in ({}, {"seq": -1}, {"seq": "1"}, {"seq": 1.5}, {"seq": True}):
+    for body in ({}, {"seq": -1}, {"seq": "1"}, {"seq": 1.5}, {"seq": True}, {"seq": 2**70}):
         assert as_bob.refused("POST", path, body) == (400, "invalid")
 
 
