@@ -43,9 +43,11 @@ Filters = Annotated[list[EventFilter], msgspec.Meta(max_length=200)]
 
 
 class Selectors(Struct):
+    # Slugs, or positions.
     rooms: Rooms | UnsetType = UNSET
     # A single topic.
     id: TopicId | UnsetType = UNSET
+    # Names of topics, or positions.
     topics: Topics | UnsetType = UNSET
     # Filters on producer events.
     subscriptions: Filters | UnsetType = UNSET
@@ -132,7 +134,7 @@ class Cancelled(Struct):
 
 class Heads(Struct):
     # By room: the seq of the last event that was put into this socket.
-    heads: dict[str, Seq]
+    heads: Annotated[dict[str, Seq], msgspec.Meta(examples=[{"lobby": 42}])]
 
 
 class RoomAttachment:

@@ -15,7 +15,12 @@ from msgspec import Struct
 Examples = tuple[Mapping[str, Any], ...]
 # And what the class variable `refusals` of an action's body: when it answers which error code.
 Refusals = Mapping[str, str]
-Slug = Annotated[str, msgspec.Meta(min_length=1, max_length=50, examples=["lobby"])]
+Slug = Annotated[
+    str,
+    msgspec.Meta(
+        min_length=1, max_length=50, examples=["lobby"], description="The slug of a room."
+    ),
+]
 Seq = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1, examples=[42])]
 Time = Annotated[
     str,

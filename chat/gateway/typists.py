@@ -52,7 +52,10 @@ Place = tuple[int, int]
 
 class Type(Struct):
     room: Slug
+    # False: not any more.
     typing: bool
+
+    examples: ClassVar[Examples] = ({"room": "lobby", "typing": True},)
 
 
 class Noted(Struct):

@@ -13,7 +13,12 @@ from msgspec import UNSET, Struct, UnsetType
 from chat.shapes import Examples, Person, Seq, Slug, Time
 
 RequestId = Annotated[str, msgspec.Meta(max_length=128)] | int
-Epoch = Annotated[str, msgspec.Meta(max_length=16, examples=["k3"])]
+Epoch = Annotated[
+    str,
+    msgspec.Meta(
+        max_length=16, examples=["k3"], description="Names this incarnation of what is numbered."
+    ),
+]
 EventSeq = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1, examples=[42])]
 RetryAfterMs = Annotated[int, msgspec.Meta(ge=0, examples=[2350])]
 # Why a position cannot be resumed.
@@ -66,7 +71,7 @@ class Gap(Struct):
     reason: GapReason
 
 
-class Unsubscribed(Struct):
+class RoomLost(Struct):
     """The right to a room is lost; the socket goes on."""
 
     type: Literal["unsubscribed"]
@@ -125,6 +130,8 @@ class StreamEnd(Struct):
 
 
 class ErrorBody(Struct):
+    """Why something was refused."""
+
     # Stable; decide by it.
     code: Annotated[str, msgspec.Meta(examples=["rate_limited"])]
     # For people; may change.

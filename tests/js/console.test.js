@@ -59,7 +59,10 @@ const actions = () => ({
   'post.edit': {
     group: 'Posts',
     description: '',
-    examples: [{ action: 'post.edit', id: EXAMPLE_ID, text: 'x' }, { action: 'post.edit', id: '?' }],
+    examples: [
+      { action: 'post.edit', id: EXAMPLE_ID, text: 'x', client_id: 'c-1' },
+      { action: 'post.edit', id: '?' },
+    ],
   },
 });
 

@@ -83,7 +83,7 @@ async def test_an_action_is_refused_with_the_codes_that_it_names(
 ) -> None:
     action = catalogue().action(name)
     whole, named = action.requests[0], {"action": name, "request_id": 7}
-    wrong = {field: [[]] for field in action.body["properties"]}
+    wrong: Frame = {field: [[]] for field in action.body["properties"]}
     sockets = [
         await gateway.open(lobby.ada),
         await gateway.open(lobby.stranger),

@@ -30,7 +30,7 @@ CONTROL = (
     frames.Heartbeat,
     frames.Gap,
     TopicGap,
-    frames.Unsubscribed,
+    frames.RoomLost,
     TopicLost,
     frames.Disconnect,
 )
@@ -44,6 +44,7 @@ ANSWERS: dict[str, type[msgspec.Struct]] = {
 # What groups of actions are called, by the module that registers them; others by its name.
 GROUPS = {
     "chat.actions": "Connection",
+    "chat.gateway.typists": "Presence",
     "chat.room_actions": "Rooms",
     "posts.actions": "Posts",
 }

@@ -140,8 +140,8 @@ def _short_names(structs: dict[str, type[msgspec.Struct]]) -> dict[str, str]:
 
 
 def _describe(schema: Schema, struct: type[msgspec.Struct]) -> None:
-    """Add the comments that stand above the fields, where a field says nothing itself."""
+    """Add the comments above the fields: they say more than what a type says wherever it is."""
     comments = field_comments(struct)
     for field in msgspec.structs.fields(struct):
         if field.name in comments:
-            schema["properties"][field.encode_name].setdefault("description", comments[field.name])
+            schema["properties"][field.encode_name]["description"] = comments[field.name]

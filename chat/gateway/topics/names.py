@@ -14,7 +14,11 @@ TOPIC_LENGTH_MAX = 200
 TopicId = Annotated[
     str,
     msgspec.Meta(
-        min_length=1, max_length=TOPIC_LENGTH_MAX, pattern=TOPIC_PATTERN, examples=["race/7"]
+        min_length=1,
+        max_length=TOPIC_LENGTH_MAX,
+        pattern=TOPIC_PATTERN,
+        examples=["race/7"],
+        description="The name of a topic.",
     ),
 ]
 # Topics below it have the rights of the room that they name next.

@@ -44,8 +44,10 @@ export class Prefill {
 
   /** @param {Record<string, unknown>} fields */
   #revived(fields) {
-    if (!this.#postId) return fields;
-    const entries = Object.entries(fields).map(([name, value]) =>
+    // Sent twice, the same key would say that it is the same request.
+    const { client_id: _, ...others } = fields;
+    if (!this.#postId) return others;
+    const entries = Object.entries(others).map(([name, value]) =>
       typeof value === 'string' && EXAMPLE_ID.test(value) ? [name, this.#postId] : [name, value],
     );
     return Object.fromEntries(entries);

@@ -184,7 +184,7 @@ class Other(Struct):
 class Outer(Struct, rename={"kind": "$kind"}):
     # What it is,
     # in two lines.
-    kind: str
+    kind: Annotated[str, msgspec.Meta(description="A kind, anywhere.")]
     inner: Annotated[Inner, msgspec.Meta(description="Said by the type.")]
     maybe: Inner | None
     pair: tuple[int, str]
