@@ -243,7 +243,7 @@ class Client:
         number = frame.get("request_id")
         if "error" in frame or "ok" in frame or "done" in frame:
             if frame.get("action") == "subscribe" and frame["ok"]:
-                self._resume(frame["result"]["rooms"])
+                self._resume(frame["result"].get("rooms", []))
             if number is None:
                 self.notices.append({"type": "answer", **frame})
             else:

@@ -248,6 +248,11 @@ class TopicHub(Part):
         """Whether events of all topics matter here."""
         return bool(self.everywhere_pins) or None in self.book
 
+    @property
+    def is_full(self) -> bool:
+        """Whether topics that nobody names should go, even if their events matter here."""
+        return len(self.states) >= OVERHEARD_MAX
+
     async def open(self, topic: str) -> TopicState:
         """Return a topic's state with its position known; it stays until it is unpinned.
 
@@ -282,7 +287,7 @@ class TopicHub(Part):
 
     def _overhear(self, topic: str) -> TopicState:
         """Begin to know of a topic because some filter names none."""
-        if len(self.states) >= OVERHEARD_MAX:
+        if self.is_full:
             self.close_unused()
         state = self.states[topic] = TopicState(topic)
         return state

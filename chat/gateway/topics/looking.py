@@ -62,7 +62,10 @@ async def look_at_heads(hub: TopicHub) -> None:
 
 async def leave_unused(hub: TopicHub) -> None:
     """Forget topics that nobody wants, and leave the groups that no topic needs."""
-    if not hub.is_everywhere:
+    for state in hub.states.values():
+        if not state.followers:
+            state.forget_recent()
+    if hub.is_full or not hub.is_everywhere:
         hub.close_unused()
     await hub.buckets.leave(
         lambda bucket: (

@@ -139,8 +139,7 @@ class TopicState:
             for number, event in self.early.items()
             if event.epoch == epoch and number > offset
         }
-        self.recent.clear()
-        self._recent_size = 0
+        self.forget_recent()
         for subscription in list(self.followers.values()):
             subscription.restart()
             if subscription.is_told:
@@ -151,13 +150,17 @@ class TopicState:
         """Count the next event as handed out."""
         self.offset = event.offset
         if not self.followers:
-            self.recent.clear()
-            self._recent_size = 0
+            self.forget_recent()
             return
         self.recent.append(event)
         self._recent_size += event.size
         while len(self.recent) > RECENT_EVENTS_MAX or self._recent_size > RECENT_BYTES_MAX:
             self._recent_size -= self.recent.popleft().size
+
+    def forget_recent(self) -> None:
+        """Keep no event: nobody here is likely to resume."""
+        self.recent.clear()
+        self._recent_size = 0
 
     def remember(self, events: Sequence[TopicEvent]) -> None:
         """Keep events that were read from the ring, where they join what is kept already."""
