@@ -194,15 +194,21 @@ class Dialog:
             raise Invalid(fields={"request_id": "A stream with it is under way."})
         task = self._start(self._stream(request_id, open_stream()))
         self._streams[request_id] = task
-        task.add_done_callback(lambda _: self._streams.pop(request_id, None))
+        task.add_done_callback(lambda _: self._forget_stream(request_id))
+
+    def _forget_stream(self, request_id: str | int) -> None:
+        del self._streams[request_id]
+        if request_id in self._cancelled:  # before it had begun, so that it has said nothing
+            self._cancelled.discard(request_id)
+            end = {"request_id": request_id, "done": True, "count": 0, "cancelled": True}
+            self.connection.tell(end)
 
     def cancel(self, request_id: RequestId) -> bool:
         """End a stream, which then says so in its end frame; False when there is none."""
         task = self._streams.get(request_id) if request_id is not None else None
-        if task is None or request_id is None:
+        if task is None or request_id is None or not task.cancel():
             return False
         self._cancelled.add(request_id)
-        task.cancel()
         return True
 
     async def _stream(self, request_id: str | int, items: AsyncIterator[Any]) -> None:

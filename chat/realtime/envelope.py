@@ -248,7 +248,7 @@ Replayed = tuple[dict[str, Any], Sequence[Frame | Notice]]
 class Recovery:
     """The reply to a subscribe; the events in it are put together when it is sent."""
 
-    __slots__ = ("members", "rest", "rooms", "topics")
+    __slots__ = ("_rest_size", "members", "rest", "rooms", "topics")
 
     def __init__(
         self,
@@ -264,10 +264,12 @@ class Recovery:
         self.rooms = rooms
         self.topics = topics
         self.rest = rest or {}
+        self._rest_size = byte_count(encode(self.rest))
 
     @property
     def size(self) -> int:
-        return sum(frame.size for _, frames in (*self.rooms, *self.topics) for frame in frames)
+        replayed = (*self.rooms, *self.topics)
+        return self._rest_size + sum(frame.size for _, frames in replayed for frame in frames)
 
     def texts(self, dialect: str) -> list[Wire]:
         form = MSGPACK if dialect == MSGPACK else JSON

@@ -196,3 +196,19 @@ async def test_without_an_answer_to_wait_for_events_come_at_once(
     bob = await gateway.plain(world.bob, path="/ws/rooms/garden/")
     await bob.send({"type": "newchat", "message": "hello"})
     assert (await bob.frame())["type"] == "post.created"
+
+
+async def test_a_stream_that_is_cancelled_before_it_has_begun_says_so(
+    gateway: Gateway, tap: Tap
+) -> None:
+    nobody = await gateway.open()
+    # Both are there before the server reads the first.
+    await nobody.send({"action": "history", "request_id": 7, "room": "garden"})
+    await nobody.send({"action": "cancel", "request_id": 7})
+    assert await nobody.frame() == {
+        "request_id": 7,
+        "done": True,
+        "count": 0,
+        "cancelled": True,
+    }
+    assert await nobody.so_far() == []
