@@ -318,10 +318,11 @@ class PresenceWatch(Part):
             notice = Notice({"type": PresenceUpdated.name, "room": room.slug, **news})
             for asker in room.askers:
                 asker.outbox.put(notice)
+        listing = room.listing() if room.asked else {}
         for connection, answer in room.asked:
             if answer.done():
                 continue
-            answer.set_result(room.listing())
+            answer.set_result(listing)
             if room.slug in connection.rooms and connection.user_id in sight.members:
                 room.askers.add(connection)
                 self._by_asker[connection].add(room.room_id)
