@@ -99,8 +99,9 @@ class Hub:
             room_id = (await in_database(access_room, viewer, slug)).pk
         state = await self._open(room_id, slug)
         if seq is not None and (seq > state.head().last_seq or epoch not in (None, state.epoch)):
-            # The client may have come from a process or a page that was ahead of us.
-            await self._catch_up(state)
+            # The client may have come from a process or a page that was ahead of us; for a stranger
+            # we don't look, since the time that it takes would tell that there is such a room.
+            await self._catch_up(state, viewer)
             state = await self._open(room_id, slug)
         is_new = subscriber not in state.subscriptions
         if is_new:
@@ -286,11 +287,12 @@ class Hub:
         if state.gap_task is None and not state.is_closed:
             state.gap_task = self._tasks.spawn(self._fill(state))
 
-    async def _catch_up(self, state: RoomState) -> None:
-        """Read the log now, without waiting for a doorbell or the tick."""
-        if state.gap_task is None:
-            state.gap_task = self._tasks.spawn(self._fill(state))
+    async def _catch_up(self, state: RoomState, viewer: Viewer) -> None:
+        """Read the log now, without waiting for a doorbell or the tick. Raises NotFound."""
         try:
+            await in_database(access_room, viewer, state.slug)
+            if state.gap_task is None:
+                state.gap_task = self._tasks.spawn(self._fill(state))
             await asyncio.wait({state.gap_task})
         except BaseException:
             self._tasks.spawn(self._close_if_empty(state))

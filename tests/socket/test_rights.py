@@ -564,3 +564,18 @@ async def test_an_archived_room_is_read_and_not_written(gateway: Gateway, world:
     assert (await alice.event("room.updated"))["data"]["is_archived"] is True
     assert (await alice.refusal("post.create", room="garden", text="x"))["code"] == "forbidden"
     assert (await in_database(Room.objects.get, slug="garden")).is_archived
+
+
+@pytest.mark.parametrize("position", [{"seq": 10_000}, {"epoch": "guessed", "seq": 0}])
+async def test_a_stranger_with_a_position_takes_no_longer_to_refuse_where_there_is_a_room(
+    gateway: Gateway, world: World, queries: list[str], position: dict[str, Any]
+) -> None:
+    bob, charlie = await gateway.open(world.bob), await gateway.open(world.charlie)
+    await bob.result("subscribe", rooms=["cellar"])
+    counts = []
+    for slug in ("cellar", "nowhere"):
+        queries.clear()
+        error = await charlie.refusal("subscribe", rooms=[{"room": slug, **position}])
+        assert (error["code"], error["fields"]) == ("not_found", {"room": slug})
+        counts.append(len(queries))
+    assert counts[0] == counts[1]
