@@ -12,9 +12,10 @@ from chat.api.socket_docs import AsyncApiView, socket_docs
 from chat.api.views import NowhereView
 from posts.media import PictureView
 
-# Swagger's page sets styles on elements; nothing of anybody's is shown there.
+# Swagger's page sets styles on elements; nothing of anybody's is shown there, so nobody is asked
+# who they are.
 api_docs = csp_update({"style-src": [UNSAFE_INLINE]})(
-    SpectacularSwaggerSplitView.as_view(url_name="schema")
+    SpectacularSwaggerSplitView.as_view(url_name="schema", authentication_classes=[])
 )
 
 handler400 = "chat.api.exceptions.bad_request"

@@ -141,6 +141,11 @@ def test_the_description_and_its_page_are_served(db: None) -> None:
     assert "unsafe-inline" not in other["Content-Security-Policy"]
 
 
+def test_the_page_is_served_whatever_key_is_sent(db: None) -> None:
+    page = Client().get("/api/docs/", headers={"Authorization": "Bearer pgk_0_unknown"})
+    assert page.status_code == 200
+
+
 def test_a_bad_key_is_refused_there_too(db: None) -> None:
     client = ApiClient()
     client.credentials(HTTP_AUTHORIZATION="Bearer pgk_0_unknown")
