@@ -24,7 +24,7 @@ MIB = 1024 * 1024
 # Part of the time that fills caches and pools, before growth is measured.
 WARM_UP = 0.35
 # What a process may grow by after that: pieces of memory that Python does not give back.
-GROWTH_BYTES_MAX = 32 * MIB
+GROWTH_BYTES_MAX = 24 * MIB
 # The same for descriptors: pools open their database connections when they come to it.
 DESCRIPTORS_MAX = 16
 # Examples between two looks at the clock.
