@@ -267,14 +267,17 @@ async def test_a_process_that_was_taken_for_dead_writes_its_rows_anew(
     wait_until(lambda: name in table.ids())
 
 
+@pytest.mark.parametrize("program", ["daphne", "uvicorn"])
 async def test_a_process_that_ends_in_good_order_leaves_nothing(
-    pair: Pair, table: Table, door: Door
+    pair: Pair, table: Table, door: Door, program: str
 ) -> None:
-    alice, _ = await door.open("alice", pair.daphne, "garden")
-    bob, name = await door.open("bob", pair.uvicorn, "garden")
+    ending: AppServer = getattr(pair, program)
+    (other,) = [each for each in pair.servers if each is not ending]
+    alice, _ = await door.open("alice", other, "garden")
+    bob, name = await door.open("bob", ending, "garden")
     wait_until(lambda: name in table.ids())
     assert await who(alice, "garden") == ["alice", "bob"]
-    pair.uvicorn.terminate()
+    ending.terminate()
     assert name not in table.ids()
     await told(alice, leaving("bob"))
     await bob.closed()
