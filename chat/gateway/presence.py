@@ -217,8 +217,10 @@ class PresenceWatch(Part):
         self._forget_if_unasked(room)
 
     def _forget_if_unasked(self, room: Watched) -> None:
-        if not room.askers and not room.asked:
-            self._rooms.pop(room.room_id, None)
+        # A look may end for a room that was forgotten meanwhile, and asked about anew.
+        is_current = self._rooms.get(room.room_id) is room
+        if is_current and not room.askers and not room.asked:
+            del self._rooms[room.room_id]
 
     # --- asking -----------------------------------------------------------------------------
 

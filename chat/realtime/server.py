@@ -134,7 +134,10 @@ class Server:
         if connection in self.connections:
             self.connections.discard(connection)
             for part in self._parts.values():
-                part.closed(connection, connection.ended[0])
+                try:
+                    part.closed(connection, connection.ended[0])
+                except Exception:  # The others must hear of it all the same.
+                    logger.exception("%s could not let go.", type(part).__name__)
 
     def now(self) -> float:
         """Monotonic seconds."""

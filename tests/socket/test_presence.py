@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from datetime import timedelta
 from typing import Any
 
@@ -19,7 +20,7 @@ from chat.realtime.doorbell import ring_group
 from tests.people import World, make_person
 from tests.socket.acts import do
 from tests.socket.client import Frame, Socket
-from tests.socket.conftest import LAYERS, Gateway
+from tests.socket.conftest import LAYERS, Gateway, eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -295,3 +296,30 @@ async def test_a_room_of_more_people_than_are_told_of_lists_the_first(
     await sockets[0].leave()
     assert await news(sockets[2]) == (["finn"], [])
     assert await news(sockets[2]) == ([], ["dora"])
+
+
+async def test_who_asks_while_a_look_for_somebody_else_ends_is_answered(
+    gateway: Gateway, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice, bob = [await gateway.open(user, GARDEN) for user in (world.alice, world.bob)]
+    assert "alice" in await who(alice)
+    is_looking, may_end = threading.Event(), threading.Event()
+    read_others = presence.read_others
+
+    def slowly(people: dict[int, set[int]]) -> Any:
+        is_looking.set()
+        may_end.wait(10)
+        return read_others(people)
+
+    monkeypatch.setattr(presence, "read_others", slowly)
+    ring_group(PRESENCE_GROUP, {"type": "presence.changed", "room_ids": [world.garden.pk]})
+    await eventually(is_looking.is_set)
+    await alice.result("unsubscribe", rooms=["garden"])
+    watch = (await gateway.server()).part(PresenceWatch)
+    await bob.send({"action": "presence", "request_id": "asked", "room": "garden"})
+    await eventually(lambda: any(room.asked for room in watch._rooms.values()))
+    may_end.set()
+    answer = await bob.until(lambda frame: frame.get("request_id") == "asked")
+    assert [user["username"] for user in answer["result"]["users"]] == ["bob"]
+    await bob.leave()
+    assert not watch._rooms
