@@ -37,6 +37,9 @@ fuzz: .dev ## frames that nobody should send, for some minutes (FOR= other secon
 fuzz-short: .dev ## the same, shortened for CI
 	@exec $(PY) -m tests.check fuzz
 
+producers: .dev ## 1,000 sockets with 50 filters, 500 events per second: exactly the right ones come
+	@exec $(PY) -m tests.scenarios.producers
+
 lock: .dev ## compile requirements/*.txt from pyproject.toml (UPGRADE=-U for newer versions)
 	$(UV_COMPILE) -o requirements/base.txt
 	$(UV_COMPILE) --all-extras --group test --group check -o requirements/dev.txt

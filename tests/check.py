@@ -77,6 +77,11 @@ GROUPS = {
         Check(
             "soak", [*PYTHON, "tests.scenarios.soak", "--short"], paths=("tests/scenarios/soak.py",)
         ),
+        Check(
+            "producers",
+            [*PYTHON, "tests.scenarios.producers", "--short"],
+            paths=("tests/scenarios/producers.py",),
+        ),
     ],
     "fuzz": [
         Check("frames", [*PYTHON, "tests.fuzz", "--short"], paths=("tests/fuzz/__main__.py",)),
