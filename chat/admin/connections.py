@@ -118,7 +118,7 @@ class ConnectionAdmin(ReadOnlyAdmin[Connection]):
     @admin.display(description="listens to")
     def rooms_and_more(self, connection: Connection) -> SafeString:
         told = {name: what for name, what in connection.subscriptions.items() if what}
-        rows = [f"{name}: {', '.join(map(str, what))}" for name, what in told.items()]
+        rows = [f"{name}: {', '.join(map(_named, what))}" for name, what in told.items()]
         return format_html('<span class="lines">{}</span>', "\n".join(rows) or "–")
 
     @admin.display(description="connected", ordering="connected_at")
@@ -255,6 +255,11 @@ class ConnectionAdmin(ReadOnlyAdmin[Connection]):
             here = reverse("admin:chat_connection_change", args=[quote(connection.pk)])
             return HttpResponseRedirect(here)
         return HttpResponseRedirect(reverse("admin:chat_connection_changelist"))
+
+
+def _named(what: object) -> str:
+    """A room's or a topic's name; a filter as its members, one after the other."""
+    return " ".join(map(str, what.values())) if isinstance(what, dict) else str(what)
 
 
 def _moment(moment: datetime) -> str:

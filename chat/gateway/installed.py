@@ -12,8 +12,10 @@ from chat.gateway import (
 )
 from chat.gateway.handlers import mounting
 from chat.gateway.topics import actions as topic_actions
+from chat.gateway.topics import describing
 
 __all__ = [
+    "describing",
     "mounting",
     "people",
     "presence",

@@ -118,6 +118,24 @@ async def test_a_row_tells_the_rooms_that_are_subscribed_to(gateway: Gateway, wo
     await until(told, {"rooms": ["cellar"]})
 
 
+async def test_a_row_tells_the_topics_and_filters_that_are_subscribed_to(
+    gateway: Gateway, world: World
+) -> None:
+    socket = await gateway.open(world.alice)
+    clicks = {"event_type": "NESClick", "filter_field": "color", "filter_expr": "blue"}
+    await socket.result("subscribe", id="race/7")
+    await socket.result("subscribe", subscriptions=[clicks])
+    await settled(gateway)
+    [row] = (await rows()).values()
+    assert row.subscriptions["topics"] == ["race/7"]
+    [told] = row.subscriptions["filters"]
+    assert clicks.items() <= told.items()
+    await socket.result("unsubscribe", id="race/7", subscriptions=[clicks])
+    await settled(gateway)
+    [row] = (await rows()).values()
+    assert row.subscriptions == {"rooms": []}
+
+
 async def test_others_describe_what_else_is_subscribed_to(
     gateway: Gateway, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -35,7 +35,11 @@ def row(world: World) -> Connection:
         user_agent="<a bot>/1.0",
         connected_at=now,
         last_active_at=now,
-        subscriptions={"rooms": ["a", "b", "c", "d", "e", "f"], "topics": ["race/7"]},
+        subscriptions={
+            "rooms": ["a", "b", "c", "d", "e", "f"],
+            "topics": ["race/7"],
+            "filters": [{"event_type": "NESClick", "filter_field": "color", "filter_expr": ">3"}],
+        },
         ttl=int(time.time()) + 100,
         node="living",
     )
@@ -76,7 +80,7 @@ def test_a_process_that_is_gone_is_shown_as_such(caretaker: Client, row: Connect
 
 def test_the_page_tells_all_that_is_listened_to(caretaker: Client, row: Connection) -> None:
     page = caretaker.get(f"{PAGE}change/").content.decode()
-    assert "rooms: a, b, c, d, e, f\ntopics: race/7" in page
+    assert "rooms: a, b, c, d, e, f\ntopics: race/7\nfilters: NESClick color &gt;3" in page
 
 
 def test_a_connection_of_nobody_or_of_an_account_that_is_gone_is_listed(
