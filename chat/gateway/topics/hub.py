@@ -155,7 +155,8 @@ class TopicHub(Part):
             if people is None and listener.user_id is None:
                 continue  # Nobody without a name hears of topics that are no room's.
             if people is not None and listener.user_id not in people:
-                self.take_away(state, listener)
+                if self.is_followed(state):
+                    self.take_away(state, listener)
                 continue
             notice = notices.get(fields)
             if notice is None:
