@@ -117,8 +117,8 @@ class ConnectionAdmin(ReadOnlyAdmin[Connection]):
 
     @admin.display(description="listens to")
     def rooms_and_more(self, connection: Connection) -> SafeString:
-        told = {name: what for name, what in connection.subscriptions.items() if what}
-        rows = [f"{name}: {', '.join(map(_named, what))}" for name, what in told.items()]
+        told = sorted(connection.subscriptions.items())  # databases disagree about the order
+        rows = [f"{name}: {', '.join(map(_named, what))}" for name, what in told if what]
         return format_html('<span class="lines">{}</span>', "\n".join(rows) or "–")
 
     @admin.display(description="connected", ordering="connected_at")
@@ -259,7 +259,9 @@ class ConnectionAdmin(ReadOnlyAdmin[Connection]):
 
 def _named(what: object) -> str:
     """A room's or a topic's name; a filter as its members, one after the other."""
-    return " ".join(map(str, what.values())) if isinstance(what, dict) else str(what)
+    if not isinstance(what, dict):
+        return str(what)
+    return " ".join(f"{name}={value}" for name, value in sorted(what.items()))
 
 
 def _moment(moment: datetime) -> str:

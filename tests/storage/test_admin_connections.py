@@ -80,7 +80,8 @@ def test_a_process_that_is_gone_is_shown_as_such(caretaker: Client, row: Connect
 
 def test_the_page_tells_all_that_is_listened_to(caretaker: Client, row: Connection) -> None:
     page = caretaker.get(f"{PAGE}change/").content.decode()
-    assert "rooms: a, b, c, d, e, f\ntopics: race/7\nfilters: NESClick color &gt;3" in page
+    assert "filters: event_type=NESClick filter_expr=&gt;3 filter_field=color\n" in page
+    assert "rooms: a, b, c, d, e, f\ntopics: race/7" in page
 
 
 def test_a_connection_of_nobody_or_of_an_account_that_is_gone_is_listed(
