@@ -2,4 +2,4 @@
 
 from config.settings import *  # noqa: F403
 
-HEARTBEAT_MS = 500
+HEARTBEAT_MS = 2000
