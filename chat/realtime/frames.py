@@ -144,13 +144,18 @@ class ErrorBody(Struct):
     current: Any = UNSET
 
 
-class Refusal(Struct):
+class Refusal(Struct, rename={"connection_id": "connectionId", "invocation_id": "requestId"}):
     """The answer to a request that was not done."""
 
     ok: Annotated[bool, msgspec.Meta(examples=[False])]
     error: ErrorBody
     # Absent when the request had none, or one that cannot be read.
     request_id: RequestId | UnsetType = UNSET
+    # This and the next two only where a route's handler has failed, as Amazon API Gateway says it.
+    message: str | UnsetType = UNSET
+    connection_id: str | UnsetType = UNSET
+    # Names the call in the server's log.
+    invocation_id: str | UnsetType = UNSET
 
     examples: ClassVar[Examples] = (
         {

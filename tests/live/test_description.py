@@ -106,7 +106,7 @@ def test_every_request_of_the_document_is_answered_as_it_says(
     document: Document, tokens: dict[str, str]
 ) -> None:
     operations = document["operations"]
-    asked = [name for name, each in operations.items() if each["action"] == "receive"]
+    asked = [name for name in operations if f"{name}.request" in document["components"]["messages"]]
     asked.sort(key=lambda name: LAST.index(name) if name in LAST else -1)
     found: list[str] = []
     with open_gateway(document, tokens["ada"]) as socket:
@@ -115,6 +115,16 @@ def test_every_request_of_the_document_is_answered_as_it_says(
             for example in document["components"]["messages"][f"{name}.request"]["examples"]:
                 found += exchange(document, socket, name, example["payload"])
     assert found == []
+
+
+def test_what_is_for_a_route_is_refused_where_there_is_none(
+    document: Document, tokens: dict[str, str]
+) -> None:
+    (example,) = document["components"]["messages"]["route.request"]["examples"]
+    with open_gateway(document, tokens["ada"]) as socket:
+        socket.recv(DEADLINE_S)
+        (told,) = exchange(document, socket, "route", example["payload"])
+    assert "unknown_action" in told
 
 
 def exchange(

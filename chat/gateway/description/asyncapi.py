@@ -31,6 +31,35 @@ REQUEST_ID: Schema = {
 }
 CORRELATION = {"location": "$message.payload#/request_id"}
 
+ROUTE_REQUEST: dict[str, Any] = {
+    "name": "route.request",
+    "title": "To a route",
+    "summary": "Whatever no action matches.",
+    "description": "An unknown `action`, an object without one, plain text.",
+    "payload": {},
+    "examples": [{"payload": {"action": "updatePlayers", "request_id": 7, "players": ["ada"]}}],
+}
+ROUTE_REPLY: dict[str, Any] = {
+    "name": "route.reply",
+    "title": "From a route",
+    "summary": "What a route's handler has answered.",
+    "description": "`action` is the route's key. It comes only where the request has a "
+    "`request_id`, or the route answers always.",
+    "payload": {
+        "type": "object",
+        "required": ["action", "ok", "result"],
+        "properties": {
+            "request_id": REQUEST_ID,
+            "action": {"type": "string"},
+            "ok": {"const": True},
+            "result": {},
+        },
+    },
+    "examples": [
+        {"payload": {"request_id": 7, "action": "updatePlayers", "ok": True, "result": {}}}
+    ],
+}
+
 
 def asyncapi(catalogue: Catalogue, *, host: str, is_secure: bool) -> dict[str, Any]:
     """Return the document for a site that is reached at `host`."""
@@ -123,6 +152,7 @@ def _messages(catalogue: Catalogue) -> dict[str, Any]:
         found[event.name] = _event(event, catalogue.envelope)
     for event in catalogue.volatile:
         found[event.name] = _volatile(event, catalogue.schemas)
+    found |= {"route.request": ROUTE_REQUEST, "route.reply": ROUTE_REPLY}
     for frame in (*catalogue.control, *catalogue.answers):
         if frame.name not in ("reply", "item"):  # each action has its own
             found[frame.name] = _control(frame)
@@ -286,6 +316,16 @@ def _operations(catalogue: Catalogue) -> dict[str, Any]:
         "events": ("What happened in a subscribed room.", [each.name for each in catalogue.events]),
         "volatile": ("What passes; may be lost.", [each.name for each in catalogue.volatile]),
         "control": ("The protocol's own.", [each.name for each in catalogue.control]),
+    }
+    operations["routes"] = {
+        "action": "receive",
+        "channel": {"$ref": "#/channels/gateway"},
+        "summary": "What no action matches: the routes in `x-routes`, else `$default`.",
+        "messages": [_in_channel("route.request")],
+        "reply": {
+            "channel": {"$ref": "#/channels/gateway"},
+            "messages": [_in_channel("route.reply"), _in_channel("error")],
+        },
     }
     for name, (summary, names) in sent.items():
         operations[f"send.{name}"] = {
