@@ -99,7 +99,7 @@ def asyncapi(catalogue: Catalogue, *, host: str, is_secure: bool) -> dict[str, A
         ],
         "x-limits": limits(),
         "x-routes": [
-            {"name": each.name, "description": each.description} for each in catalogue.routes
+            {"name": each.name, "answers_always": each.answers_always} for each in catalogue.routes
         ],
     }
 

@@ -7,7 +7,7 @@ contract's tests are made from this.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, reduce
 from operator import or_
@@ -19,6 +19,7 @@ from chat.gateway.description.codes import Closing, ErrorCode, closings, error_c
 from chat.gateway.description.examples import example_of
 from chat.gateway.description.refusals import refusals_of
 from chat.gateway.description.schemas import Schema, Schemas, alternatives
+from chat.gateway.handlers.mounting import mounted
 from chat.gateway.topics.shapes import TopicGap, TopicLost
 from chat.realtime import frames
 from chat.realtime.consumer import DIALECTS
@@ -102,7 +103,8 @@ class RouteEntry:
     """A route that this installation has mounted."""
 
     name: str
-    description: str
+    # Whether its answer goes to the caller in any case, not only to a `request_id`.
+    answers_always: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +148,7 @@ def catalogue() -> Catalogue:
         control=[_frame(_type_name(struct, schemas), struct, schemas) for struct in CONTROL],
         answers=[_frame(name, struct, schemas) for name, struct in ANSWERS.items()],
         envelope=schemas.resolved(schemas.of(frames.RoomEventFrame)),
-        routes=[RouteEntry(name, inspect.getdoc(route) or "") for name, route in _routes()],
+        routes=[RouteEntry(key, mounted[key].is_two_way) for key in sorted(mounted)],
         closings=closings(),
         errors=error_codes(),
         subprotocols=list(DIALECTS),
@@ -250,7 +252,3 @@ def _group(module: Any) -> str:
     name = getattr(module, "__name__", "")
     last = name.removesuffix(".actions").rpartition(".")[2]
     return GROUPS.get(name) or last.removesuffix("_actions").capitalize()
-
-
-def _routes() -> Iterable[tuple[str, Any]]:
-    return sorted(router.routes.items())

@@ -12,6 +12,7 @@ from jsonschema import Draft7Validator
 from msgspec import UNSET, Struct, UnsetType
 
 from chat.api.socket_docs import AsyncApiView
+from chat.gateway.description.asyncapi import asyncapi
 from chat.gateway.description.catalogue import Catalogue, catalogue
 from chat.gateway.description.codes import COME_BACK, RESUME, STOP, advice
 from chat.gateway.description.comments import field_comments
@@ -21,6 +22,8 @@ from chat.gateway.description.limit_words import described_limits
 from chat.gateway.description.pretty import coloured, pretty
 from chat.gateway.description.schemas import Schemas
 from chat.gateway.description.tables import limits_of, rows, type_of
+from chat.gateway.handlers.mounting import mounted
+from chat.gateway.handlers.routes import Route
 from chat.gateway.topics.filters import Condition
 from chat.limits import limits
 from chat.realtime.close_codes import CloseCode, is_resumable
@@ -157,6 +160,13 @@ def test_the_range_of_a_close_code_is_its_advice(codes: tuple[int, ...], expecte
 def test_the_advice_is_what_the_disconnect_frame_says() -> None:
     for code in CloseCode:
         assert is_resumable(code) == (advice(code) != STOP)
+
+
+def test_the_routes_of_an_installation_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    route = Route("updatePlayers", handler=print, is_two_way=True, source="")
+    monkeypatch.setitem(mounted, route.key, route)
+    told = asyncapi(catalogue.__wrapped__(), host="localhost", is_secure=False)["x-routes"]
+    assert {"name": "updatePlayers", "answers_always": True} in told
 
 
 def test_every_expression_takes_what_is_said_of_it() -> None:
