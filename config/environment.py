@@ -62,7 +62,9 @@ class Environment:
         if value:
             return value
         if not debug:
-            raise ImproperlyConfigured("SECRET_KEY must be set when DEBUG is off.")
+            raise ImproperlyConfigured(
+                "SECRET_KEY must be set when DEBUG is off. For the data of `make run`, set DEBUG=1."
+            )
         file = data_dir / "secret_key"
         if not file.exists():
             data_dir.mkdir(parents=True, exist_ok=True)

@@ -28,7 +28,7 @@ from chat.models import Membership, Presence
 from chat.realtime import lease
 from chat.realtime.close_codes import CloseCode
 from chat.realtime.connection import Connection
-from chat.realtime.database import in_database, in_hub_database
+from chat.realtime.database import DatabaseFailure, in_database, in_hub_database
 from chat.realtime.doorbell import ring_group
 from chat.realtime.envelope import Notice, wire_time
 from chat.realtime.events import VolatileEvent
@@ -258,6 +258,8 @@ class PresenceWatch(Part):
             rooms = self._due(began)
             try:
                 await self._look(rooms)
+            except DatabaseFailure as error:
+                logger.warning("Presence has to wait for the database: %s", error)
             except Exception:
                 logger.exception("Presence could not be told.")
             if rooms and began >= self._rests_until:

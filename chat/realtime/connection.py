@@ -32,6 +32,8 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 # Seconds that a peer gets for reading what is left and answering the close.
 CLOSE_TIMEOUT_S = 5.0
+# Frames that may wait before the writer gets its turn between two requests.
+ANSWERS_MAX = 32
 # The code of a connection that ended without a close frame (RFC 6455, section 7.1.5).
 ABNORMAL = 1006
 
@@ -101,12 +103,20 @@ class Connection:
                 if event["type"] == "websocket.receive" and not self.is_closing:
                     self.heard_at = self.server.now()
                     await self.dialog.hear(event)
+                    if len(self.outbox) > ANSWERS_MAX:
+                        await self._let_out(writer)
         finally:
             self.detach()
             writer.cancel()
             if self._abort_timer is not None:
                 self._abort_timer.cancel()
             self.dialog.end()
+
+    async def _let_out(self, writer: asyncio.Task[None]) -> None:
+        """Take no further request while many answers wait: who asks fast has to read as fast."""
+        await asyncio.sleep(0)
+        while len(self.outbox) > settings.OUTBOX_MESSAGES_MAX // 2 and not writer.done():
+            await asyncio.sleep(0.01)
 
     def _note_end(self, event: dict[str, Any]) -> None:
         if self._close_code is None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import secrets
 from collections.abc import Callable
@@ -23,6 +24,8 @@ TICK_S = 2.0
 DEAF_TICK_S = 1.0
 # Seconds that a beat may be on its way before the link is rebuilt.
 DEAF_AFTER_S = 10.0
+# Messages taken before the sockets' writers get their turn.
+RECEIVE_BATCH = 32
 # Seconds for one operation on the layer.
 TIMEOUT_S = 3.0
 
@@ -77,8 +80,12 @@ class LayerLink:
             async with asyncio.timeout(TIMEOUT_S):
                 self._channel = await self.layer.new_channel()
                 await self._join_missing()
-            while True:
+            for number in itertools.count(1):
                 message = await self.layer.receive(self._channel)
+                if number % RECEIVE_BATCH == 0:
+                    # What has come already is received without a pause, and the sockets'
+                    # writers need one before their outboxes run over.
+                    await asyncio.sleep(0)
                 if message["type"] != "hub.beat":
                     self._hand_over(message)
                     continue

@@ -158,6 +158,8 @@ class Router:
                 told = f"There is no action {name!r}."
             elif text.startswith("[object "):
                 told = f"{text[:40]} is no JSON: send JSON.stringify(object), not the object."
+            elif text and not text.lstrip().startswith("{"):
+                told = "This is no JSON object."
             else:
                 told = "No action named."
             raise UnknownAction(

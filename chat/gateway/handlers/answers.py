@@ -53,7 +53,7 @@ class Answer:
 
     def error(self) -> dict[str, Any]:
         """The `error` member of a refusal: our code, and beside it what the body says."""
-        kind = KINDS.get(self.status, AppError)
+        kind = KINDS.get(self.status, Invalid if self.status < 500 else AppError)
         said = self.content if isinstance(self.content, dict) else {"message": self.content}
         message = said.get("message")
         told = message if isinstance(message, str) and message else kind.message

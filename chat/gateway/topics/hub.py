@@ -65,6 +65,9 @@ class TopicHub(Part):
         self.interests: dict[Listener, Interests] = {}
         # Subscribes under way with a filter that names no topic.
         self.everywhere_pins = 0
+        # Events handed out in this turn of the loop: a batch that was published at once must not
+        # run over outboxes whose writers were not asked yet.
+        self._handed_count = 0
         self._tasks = Tasks()
         self._looking: asyncio.Task[None] | None = None
 
@@ -124,7 +127,7 @@ class TopicHub(Part):
 
     def _drain(self, state: TopicState) -> None:
         """Hand out the events that are next, in batches, and look after a hole behind them."""
-        for _ in range(FAN_OUT_BATCH):
+        while self._has_turn():
             if state.is_paused or state.is_closed or not state.is_known:
                 return
             event = state.early.get(state.position + 1)
@@ -138,12 +141,22 @@ class TopicHub(Part):
                     self._tasks.spawn(self._go_on_with_rights(state, state.room))
                     return
             del state.early[event.offset]
+            self._handed_count += 1
             self._fan_out(state, event, people)
         else:
             asyncio.get_running_loop().call_soon(self._drain, state)
             return
         if state.early:
             self.expect(state, max(state.early))
+
+    def _has_turn(self) -> bool:
+        """Whether more may be handed out before the sockets' writers get their turn."""
+        if not self._handed_count:
+            asyncio.get_running_loop().call_soon(self._begin_turn)
+        return self._handed_count < FAN_OUT_BATCH
+
+    def _begin_turn(self) -> None:
+        self._handed_count = 0
 
     def _fan_out(self, state: TopicState, event: TopicEvent, people: People | None) -> None:
         """Give an event to everybody who wants it; `people` may see the topic's room."""

@@ -50,7 +50,9 @@ async def listen(client: picturegram.Client, heard: Counter[int], count: int) ->
     """Count each number that comes, until all have come."""
     async for event in client.events():
         if event["type"] == "event":
-            heard[json.loads(event["payload"])["number"]] += 1
+            # Others may publish to the topic as well.
+            if "number" in (payload := json.loads(event["payload"])):
+                heard[payload["number"]] += 1
         else:
             print(event, flush=True)
         if len(heard) == count:

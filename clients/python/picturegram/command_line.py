@@ -55,7 +55,10 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     tail = commands.add_parser("tail", parents=[shared], help="print what happens, as it happens")
-    tail.add_argument("names", nargs="+", metavar="ROOM|TOPIC", help="a topic has a slash in it")
+    tail.add_argument("names", nargs="*", metavar="ROOM|TOPIC", help="a topic has a slash in it")
+    tail.add_argument(
+        "--topic", action="append", default=[], dest="topics", help="one without a slash, too"
+    )
     tail.set_defaults(run=_tail)
 
     post = commands.add_parser("post", parents=[shared], help="post a text, pictures, or both")
@@ -74,12 +77,15 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _tail(options: argparse.Namespace) -> None:
+    topics = [name for name in options.names if "/" in name] + options.topics
+    rooms = [name for name in options.names if "/" not in name]
+    if not topics and not rooms:
+        raise ValueError("Name a room or a topic.")
+
     async def follow() -> None:
         async with connect(options.url, token=options.token) as client:
-            topics = [name for name in options.names if "/" in name]
-            rooms = [name for name in options.names if "/" not in name]
             await client.subscribe(*rooms, topics=topics)
-            print(f"Following {', '.join(options.names)}", file=sys.stderr, flush=True)
+            print(f"Following {', '.join(rooms + topics)}", file=sys.stderr, flush=True)
             async for event in client.events():
                 _print(event, line_of(event), options.json)
 

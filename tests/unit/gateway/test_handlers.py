@@ -417,7 +417,7 @@ def test_what_is_no_answer_is_refused(returned: object) -> None:
             {"code": "conflict", "message": "Lost.", "current": {"version": 2}},
         ),
         (429, None, {"code": "rate_limited", "message": None}),
-        (418, "A teapot", {"code": "internal_error", "message": "A teapot"}),
+        (418, "A teapot", {"code": "invalid", "message": "A teapot"}),
         (500, "Oh", {"code": "internal_error", "message": "Oh"}),
     ],
 )
