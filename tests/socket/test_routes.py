@@ -206,6 +206,19 @@ async def test_a_failing_handler_is_told_in_both_languages_and_the_socket_lives(
     assert await bob.so_far() == []
 
 
+async def test_a_handler_that_trips_over_a_task_of_its_own_has_failed(
+    gateway: Gateway, mounting_here: Mounter
+) -> None:
+    async def trip(event: Event, context: object) -> None:
+        task = asyncio.create_task(asyncio.sleep(60))
+        task.cancel()
+        await task
+
+    mounting_here("trip", trip)
+    nobody = await gateway.open()
+    assert (await nobody.refusal("trip"))["code"] == "internal_error"
+
+
 async def test_a_failure_has_a_payload_for_plain_clients(
     gateway: Gateway, mounting_here: Mounter
 ) -> None:

@@ -93,16 +93,22 @@ async def invoke(
     except Unreadable as error:
         logger.error("%s failed: %s.", told, error)
         raise Failed from None
-    except asyncio.CancelledError:
-        raise
     except BaseException as error:
+        if _is_cancelled(error):
+            raise
         if limit.expired() and isinstance(error, TimeoutError):
             logger.error("%s did not answer within %g s.", told, timeout_s)
             raise TimedOut from None
         logger.exception("%s failed.", told)
-        if isinstance(error, Exception | SystemExit):
+        if isinstance(error, Exception | SystemExit | asyncio.CancelledError):
             raise Failed from None
         raise
+
+
+def _is_cancelled(error: BaseException) -> bool:
+    """Whether it is we who shall end; a handler may also trip over a task of its own that did."""
+    task = asyncio.current_task()
+    return isinstance(error, asyncio.CancelledError) and bool(task and task.cancelling())
 
 
 def _request_id(event: dict[str, Any]) -> str:
