@@ -19,7 +19,9 @@ ANY = "*"
 EXPRESSION_LENGTH_MAX = 200
 # Alternatives in one expression, so that one event costs no filter much.
 ALTERNATIVES_MAX = 50
-# Characters of a text in which what stands between two `*` is sought, for the same reason.
+# Parts between two `*` in one expression, and characters of a text in which each is sought, for
+# the same reason: seeking one takes up to 10 µs.
+SOUGHT_MAX = 8
 SOUGHT_LENGTH_MAX = 1000
 # A JSON number (RFC 8259, section 6).
 NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
@@ -73,6 +75,8 @@ class Condition:
                 texts.add(item)
                 if NUMBER.fullmatch(item):
                     numbers.add(to_number(item))
+        if sum(glob.sought_count for glob in globs) > SOUGHT_MAX:
+            raise Invalid(f"At most {SOUGHT_MAX} parts can stand between two *.")
         self._texts = frozenset(texts)
         self._numbers = frozenset(numbers)
         self._comparisons = tuple(comparisons)
@@ -108,6 +112,11 @@ class Glob:
         self._start, self._end = start, end
         self._between = [part for part in between if part]
         self._length = len(start) + len(end)
+
+    @property
+    def sought_count(self) -> int:
+        """How many parts stand between two `*`."""
+        return len(self._between)
 
     def matches(self, text: str) -> bool:
         """Whether the whole text matches."""

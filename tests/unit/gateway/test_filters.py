@@ -70,14 +70,23 @@ def test_an_expression_matches_what_it_says(
 
 
 BAD = ["", "  ", ",", "a,", "a,,b", ">", ">five", "<=", ">0x5", "> ,1", ">1e999", ">=true"]
+# One more than may be sought, in one item or over several.
+SOUGHT = ["*a" * 9 + "*", ",".join(["*a*"] * 9)]
 
 
-@pytest.mark.parametrize("expression", [*BAD, "x" * 201, ",".join("a" * 51), "a*b?c*d", "*?*"])
+@pytest.mark.parametrize(
+    "expression", [*BAD, *SOUGHT, "x" * 201, ",".join("a" * 51), "a*b?c*d", "*?*"]
+)
 def test_a_bad_expression_is_refused(expression: str) -> None:
     with pytest.raises(Invalid) as refused:
         as_filter("NESClick", "color", expression, None)
     assert refused.value.fields
     assert refused.value.fields.keys() == {"filter_expr"}
+
+
+@pytest.mark.parametrize("expression", ["*a" * 8 + "*", ",".join(["*a*"] * 8 + ["a*"] * 40)])
+def test_a_few_parts_may_be_sought(expression: str) -> None:
+    assert Condition(expression).holds("a" * 8)
 
 
 def test_an_expression_needs_a_field_unless_it_matches_anything() -> None:
