@@ -182,6 +182,7 @@ def change_roster(edit: Callable[[dict[str, Record]], None]) -> list[str]:
             continue
         if names(roster) != names_before:
             leave(push(roster, {"type": "updatePlayers", "players": names(roster)}))
+            return names(players())  # without those who turned out to be gone
         return names(roster)
     raise RuntimeError("Too many players come and go.")
 
