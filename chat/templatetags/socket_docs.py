@@ -6,7 +6,7 @@ import re
 
 from django import template
 from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 
 from chat.gateway.description.pretty import coloured, pretty
 
@@ -34,6 +34,13 @@ def inline(text: str) -> SafeString:
             for place, piece in enumerate(pieces)
         ),
     )
+
+
+@register.filter
+def breakable(name: str) -> SafeString:
+    """Return a name that may be broken behind its dots and underscores."""
+    pieces = re.findall(r"[^._]*[._]|[^._]+", name)
+    return format_html_join(mark_safe("<wbr>"), "{}", ((piece,) for piece in pieces))
 
 
 @register.filter

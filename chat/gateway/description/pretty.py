@@ -17,16 +17,21 @@ TOKEN = re.compile(
 )
 
 
-def pretty(value: object, indent: int = 0) -> str:
-    """Return JSON text whose objects and arrays are broken where they are too wide."""
+def pretty(value: object, indent: int = 0, beside: int = 0) -> str:
+    """Return JSON text whose objects and arrays are broken where they are too wide.
+
+    `beside`: characters that stand before it in its first line, beyond the indent.
+    """
     flat = json.dumps(value, ensure_ascii=False)
-    if len(flat) + indent <= WIDTH or not value or not isinstance(value, dict | list):
+    is_short = len(flat) + indent + beside <= WIDTH
+    if is_short or not value or not isinstance(value, dict | list):
         return flat
     inner = indent + 2
     if isinstance(value, dict):
+        names = [f"{json.dumps(name, ensure_ascii=False)}: " for name in value]
         pieces = [
-            f"{json.dumps(name, ensure_ascii=False)}: {pretty(each, inner)}"
-            for name, each in value.items()
+            name + pretty(each, inner, len(name))
+            for name, each in zip(names, value.values(), strict=True)
         ]
         return _broken("{", pieces, "}", indent)
     return _broken("[", [pretty(each, inner) for each in value], "]", indent)
