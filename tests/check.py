@@ -10,9 +10,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import repeat
 from pathlib import Path
+from typing import IO
 
 from tests import node
 from tests.services import Unavailable, environment
@@ -43,6 +46,8 @@ class Check:
     paths: tuple[str, ...] = ()
     # Seconds after which it is taken to hang.
     timeout_s: float = 900
+    # Runs at the same time as the one before it, which it shares nothing with.
+    is_beside: bool = False
 
 
 # Two deployments that people use: one process by itself, and several with Redis and PostgreSQL.
@@ -68,7 +73,7 @@ GROUPS = {
     "tests": [
         Check("unit", PYTEST, paths=("tests/unit",)),
         Check("sqlite", PYTEST, EMBEDDED, paths=SHARED),
-        Check("postgresql", PYTEST, SERVERS, paths=SHARED),
+        Check("postgresql", PYTEST, SERVERS, paths=SHARED, is_beside=True),
         Check("live", PYTEST, paths=("tests/live",)),
         Check("browser", PYTEST, paths=("tests/browser",)),
         Check("javascript", node.test_command, paths=("tests/js",)),
@@ -105,7 +110,7 @@ def chosen(names: list[str]) -> list[Check]:
     ]
 
 
-def outcome(check: Check, variables: dict[str, str]) -> str:
+def outcome(check: Check, variables: dict[str, str], output: IO[bytes] | None = None) -> str:
     """Run one check and return "ok", or what was wrong in a few words."""
     if absent := [path for path in check.paths if not (ROOT / path).exists()]:
         return f"FAILED: there is no {', '.join(absent)}"
@@ -114,12 +119,50 @@ def outcome(check: Check, variables: dict[str, str]) -> str:
         command = check.command() if callable(check.command) else check.command
         if command is PYTEST:
             command = [*command, *check.paths]
-        status = run(command, variables | values, timeout_s=check.timeout_s)
+        status = run(command, variables | values, timeout_s=check.timeout_s, output=output)
     except subprocess.TimeoutExpired:
         return f"FAILED: not done after {check.timeout_s:.0f} s"
     except (OSError, subprocess.CalledProcessError) as error:
         return f"FAILED: {error}"
     return "ok" if status == 0 else "FAILED"
+
+
+def batches(checks: list[Check]) -> list[list[Check]]:
+    """Return the checks in order; those of one batch run at the same time."""
+    found: list[list[Check]] = []
+    for check in checks:
+        if check.is_beside and found:
+            found[-1].append(check)
+        else:
+            found.append([check])
+    return found
+
+
+def run_batch(batch: list[Check], variables: dict[str, str]) -> list[tuple[str, str, float]]:
+    """Run checks at the same time; return each one's name, outcome and seconds."""
+    if len(batch) == 1:
+        return [timed(batch[0], variables)]
+    print(f"\n{', '.join(check.name for check in batch)} at the same time …", flush=True)
+    with ExitStack() as stack:
+        outputs = [stack.enter_context(tempfile.TemporaryFile()) for _ in batch]
+        with ThreadPoolExecutor(len(batch)) as pool:
+            found = list(pool.map(timed, batch, repeat(variables), outputs))
+        for check, output in zip(batch, outputs, strict=True):
+            print(f"\n── {check.name} ──", flush=True)
+            output.seek(0)
+            sys.stdout.buffer.write(output.read())
+            sys.stdout.flush()
+    return found
+
+
+def timed(
+    check: Check, variables: dict[str, str], output: IO[bytes] | None = None
+) -> tuple[str, str, float]:
+    if output is None:
+        print(f"\n── {check.name} ──", flush=True)
+    began = time.monotonic()
+    result = outcome(check, variables, output)
+    return check.name, result, time.monotonic() - began
 
 
 def main(names: list[str]) -> int:
@@ -134,11 +177,8 @@ def main(names: list[str]) -> int:
         variables |= {"DEBUG": "1", "DATA_DIR": scratch}
         if any(check not in GROUPS["static"] for check in checks):
             variables |= stack.enter_context(environment())
-        for check in checks:
-            print(f"\n── {check.name} ──", flush=True)
-            began = time.monotonic()
-            result = outcome(check, variables)
-            results.append((check.name, result, time.monotonic() - began))
+        for batch in batches(checks):
+            results += run_batch(batch, variables)
     print()
     for name, result, took_s in results:
         print(f"{took_s:7.1f} s  {name:18}{result}")

@@ -4,17 +4,23 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from typing import IO
 
 
 def run(
-    command: Sequence[str], environment: Mapping[str, str], *, timeout_s: float | None = None
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    *,
+    timeout_s: float | None = None,
+    output: IO[bytes] | None = None,
 ) -> int:
     """Return the exit status of a command; `subprocess.TimeoutExpired` when it takes too long.
 
     Whatever ends the wait, the command gets half a minute to end its own servers before it is
     killed. Ctrl-C has reached it already, and a second one would cut its cleaning up short.
+    Without `output` it writes where we do.
     """
-    process = subprocess.Popen(command, env=environment)
+    process = subprocess.Popen(command, env=environment, stdout=output, stderr=output)
     try:
         return process.wait(timeout_s)
     except BaseException as reason:
