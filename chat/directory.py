@@ -45,11 +45,11 @@ def people(person: User, *, query: str | None = None, room: str | None = None) -
     return found if query is None else found.named_like(_clean_query(query, field="query"))
 
 
-def acquaintances(person: User, text: str) -> UserQuerySet:
+def acquaintances(person: User, text: str, *, by_email: bool) -> UserQuerySet:
     """Staff find anybody by their e-mail; others by name, and only who is in a room with them."""
     found: UserQuerySet = User.objects.active()
     text = _clean_query(text, field="email")
-    if person.is_staff:
+    if by_email:
         return found.filter(email__icontains=text)
     return found.sharing_a_room_with(person).named_like(text)
 

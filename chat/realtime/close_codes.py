@@ -26,6 +26,7 @@ class CloseCode(IntEnum):
 
     HEARTBEAT_MISSED = 4209
     SLOW_READER = 4210
+    LEASE_OVER = 4211
 
     @property
     def reason(self) -> str:

@@ -8,6 +8,7 @@ import logging
 import random
 import secrets
 import time
+from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar, cast
 from weakref import WeakKeyDictionary
 
@@ -15,6 +16,7 @@ from channels.layers import get_channel_layer
 from django.conf import settings
 from django.utils import timezone
 
+from chat.models.lease import LEASE_SECONDS
 from chat.realtime import lease, parts, periodic
 from chat.realtime.close_codes import CloseCode
 from chat.realtime.database import forget_waiting, in_database, in_hub_database
@@ -162,13 +164,27 @@ class Server:
         await self._periodic.run_due()
 
     async def _beat_forever(self) -> None:
+        looked_at = timezone.now()
         while True:
             await asyncio.sleep(HEARTBEAT_TICK_S)
+            # The clock on the wall, as for the lease: a suspended machine's other one stands still.
+            was_absent = timezone.now() - looked_at > timedelta(seconds=LEASE_SECONDS)
+            looked_at = timezone.now()
             try:
+                if was_absent:
+                    self.begin_anew()
                 self.look_at_heartbeats()
                 await self.look_at_sessions()
             except Exception as error:
                 logger.warning("The connections could not be looked after: %s", error)
+
+    def begin_anew(self) -> None:
+        """Send everybody off to come back: others have said that these connections are gone."""
+        logger.warning("This process stood still beyond its lease; its connections are closed.")
+        for connection in list(self.connections):
+            connection.close(CloseCode.LEASE_OVER)
+        for reader in list(self.hub.sockets.all):
+            reader.drain(0)
 
     def look_at_heartbeats(self) -> None:
         """Send what is due, and close who has been silent for two heartbeats."""

@@ -249,11 +249,11 @@ async def test_what_a_killed_process_held_is_gone_with_its_lease(
     assert await bob.closed() == 1006
 
 
-async def test_a_process_that_was_taken_for_dead_writes_its_rows_anew(
+async def test_a_process_that_was_taken_for_dead_closes_its_sockets_and_goes_on(
     pair: Pair, table: Table, door: Door
 ) -> None:
     alice, _ = await door.open("alice", pair.daphne, "garden")
-    _, name = await door.open("bob", pair.uvicorn, "garden")
+    bob, name = await door.open("bob", pair.uvicorn, "garden")
     wait_until(lambda: name in table.ids())
     assert await who(alice, "garden") == ["alice", "bob"]
     pair.uvicorn.pause()
@@ -263,8 +263,11 @@ async def test_a_process_that_was_taken_for_dead_writes_its_rows_anew(
         alice.notices.clear()
     finally:
         pair.uvicorn.resume()
+    assert await bob.closed() == 4211
+    _, anew = await door.open("bob", pair.uvicorn, "garden")
     await told(alice, joining("bob"), NOTICED_S)
-    wait_until(lambda: name in table.ids())
+    wait_until(lambda: anew in table.ids())
+    assert name not in table.ids()
 
 
 @pytest.mark.parametrize("program", ["daphne", "uvicorn"])

@@ -282,6 +282,21 @@ async def test_staff_match_people_by_email_and_others_never_do(
     assert error["code"] == "not_authenticated"
 
 
+async def test_a_key_of_staff_that_only_reads_has_nobodys_email(
+    gateway: Gateway, world: World
+) -> None:
+    await do(make_person, "dora", email="dora@support.example")
+    staff = await do(make_person, "zoe", is_staff=True)
+    reading = await gateway.program(staff, "read")
+    assert await reading.result("ListUsers", data={"email": "support"}) == {
+        "users": [],
+        "next": None,
+    }
+    moderating = await gateway.program(staff, "read", "moderate")
+    (found,) = (await moderating.result("ListUsers", data={"email": "support"}))["users"]
+    assert found["email"] == "dora@support.example"
+
+
 async def test_a_banned_person_shares_no_room(sockets: dict[str, Socket], world: World) -> None:
     for slug in ("garden", "cellar"):
         await do(rooms.remove_member, viewer=world.alice, slug=slug, username="bob", is_ban=True)

@@ -22,6 +22,7 @@ CLOSINGS = {
     CloseCode.DRAINING: "This server process is stopping.",
     CloseCode.HEARTBEAT_MISSED: "Two heartbeats without a frame from a v1 client.",
     CloseCode.SLOW_READER: "The client reads more slowly than its rooms speak.",
+    CloseCode.LEASE_OVER: "This server process stood still so long that others took it for dead.",
     CloseCode.NORMAL: "Over.",
     CloseCode.UNSUPPORTED_DATA: "A binary message in a JSON dialect, or text in the binary one.",
     CloseCode.INVALID_TEXT: "A text message that is not UTF-8.",

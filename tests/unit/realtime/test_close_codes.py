@@ -12,6 +12,7 @@ OURS = {
     4113: "draining",
     4209: "heartbeat_missed",
     4210: "slow_reader",
+    4211: "lease_over",
 }
 
 
