@@ -54,6 +54,8 @@ class Check:
 EMBEDDED = {"DATABASE_URL": "", "REDIS_URL": ""}
 SERVERS = {"DATABASE_URL": "{TEST_DATABASE_URL}", "REDIS_URL": "{TEST_REDIS_URL}"}
 SHARED = ("tests/storage", "tests/socket")
+# Real servers in both: wire and faults in the one, what programs do in the other.
+PROGRAMS = "tests/live/gateway"
 GROUPS = {
     "static": [
         Check("format", [*PYTHON, "ruff", "format", "--check", "--quiet", "."]),
@@ -74,9 +76,10 @@ GROUPS = {
         Check("unit", PYTEST, paths=("tests/unit",)),
         Check("sqlite", PYTEST, EMBEDDED, paths=SHARED),
         Check("postgresql", PYTEST, SERVERS, paths=SHARED, is_beside=True),
-        Check("live", PYTEST, paths=("tests/live",)),
+        Check("live", [*PYTEST, "tests/live", f"--ignore={PROGRAMS}"], paths=("tests/live",)),
+        Check("gateway", PYTEST, paths=(PROGRAMS,), is_beside=True),
         Check("browser", PYTEST, paths=("tests/browser",)),
-        Check("javascript", node.test_command, paths=("tests/js",)),
+        Check("javascript", node.test_command, paths=("tests/js",), is_beside=True),
     ],
     "scenario": [
         Check(

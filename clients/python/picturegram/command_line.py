@@ -80,7 +80,7 @@ def _tail(options: argparse.Namespace) -> None:
     topics = [name for name in options.names if "/" in name] + options.topics
     rooms = [name for name in options.names if "/" not in name]
     if not topics and not rooms:
-        raise ValueError("Name a room or a topic.")
+        raise ValueError("Name at least one ROOM|TOPIC to follow, or give --topic.")
 
     async def follow() -> None:
         async with connect(options.url, token=options.token) as client:
