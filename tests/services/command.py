@@ -34,5 +34,9 @@ def run(
 
 
 def exit_on_sigterm() -> None:
-    """Make SIGTERM unwind the stack, so that what was started is ended."""
+    """Make SIGTERM unwind the stack, so that what was started is ended.
+
+    Shells let what they start behind a `&` ignore SIGINT, and so would all that we start.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
